@@ -1,0 +1,31 @@
+# `make run` trains the main job, `make test` runs every check. Both set up .venv by themselves.
+PYTHON_VENV := .venv/bin/python
+
+.PHONY: help setup run test test-long clean
+
+help:
+	@echo "make run        train the main job (El Niño sea-surface temperatures) into runs/"
+	@echo "make test       lint, format, types, import contracts, tests and documentation examples"
+	@echo "make test-long  the tests that take minutes, and more random cells"
+	@echo "make setup      only set up .venv (PYTHON=... chooses the Python)"
+	@echo "make clean      remove .venv and all caches; runs/ stays"
+
+setup:
+	@sh tools/setup.sh
+
+run: setup
+	.venv/bin/qrnn run train_elnino
+
+test: setup
+	$(PYTHON_VENV) -m ruff check .
+	$(PYTHON_VENV) -m ruff format --check .
+	$(PYTHON_VENV) -m mypy
+	.venv/bin/lint-imports
+	$(PYTHON_VENV) -m pytest
+
+test-long: setup
+	$(PYTHON_VENV) -m pytest -m "slow or not slow" --hypothesis-profile=thorough
+
+clean:
+	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find qrnn_qiskit tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

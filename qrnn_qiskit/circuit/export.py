@@ -1,0 +1,46 @@
+"""A cell as an OpenQASM 3 file that `load_qasm` reads back as the same cell."""
+
+from __future__ import annotations
+
+import re
+
+from qiskit import qasm3
+from qiskit.circuit import QuantumCircuit
+
+from qrnn_qiskit.circuit.cell import Cell
+
+
+def to_qasm(cell: Cell, comment: str = "") -> str:
+    """OpenQASM 3 text of a cell, roles as annotations, inputs in the order of the vectors.
+
+    Args:
+        cell: the cell.
+        comment: lines to put at the top, without comment marks.
+    """
+    body = _statements(cell.circuit)
+    tail = [f"@qrnn.last_step\n{line}" for line in _statements(cell.last)]
+    gates = dict.fromkeys([*_gate_definitions(cell.circuit), *_gate_definitions(cell.last)])
+    inputs = []
+    for weight in cell.weights:
+        inputs += ["@qrnn.weight", f"input float[64] {weight.name};"]
+    for feature in cell.features:
+        encoding = cell.encodings.get(feature.name, "")
+        inputs += [f"@qrnn.feature {encoding}".rstrip(), f"input float[64] {feature.name};"]
+    registers = [f"qubit[{r.size}] {r.name};" for r in cell.circuit.qregs]
+    registers += [f"bit[{r.size}] {r.name};" for r in cell.circuit.cregs]
+    head = [f"// {line}".rstrip() for line in comment.splitlines()]
+    head += ["OPENQASM 3.0;", 'include "stdgates.inc";', *gates]
+    return "\n".join([*head, *inputs, *registers, *body, *tail]) + "\n"
+
+
+_GATE = re.compile(r"^gate .*?^}$", flags=re.MULTILINE | re.DOTALL)
+_DECLARATION = ("OPENQASM", "include", "input", "qubit", "bit")
+
+
+def _statements(circuit: QuantumCircuit) -> list[str]:
+    lines = _GATE.sub("", qasm3.dumps(circuit)).splitlines()
+    return [line for line in lines if line and not line.startswith(_DECLARATION)]
+
+
+def _gate_definitions(circuit: QuantumCircuit) -> list[str]:
+    return [text.replace("_gate_", "") for text in _GATE.findall(qasm3.dumps(circuit))]

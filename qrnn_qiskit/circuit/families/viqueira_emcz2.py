@@ -1,0 +1,71 @@
+"""The EMCZ2 cell of Viqueira et al., arXiv:2310.20671 (Mach. Learn.: Sci. Technol. 6, 2025)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, final
+
+from pydantic import Field
+from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit, QuantumRegister
+
+from qrnn_qiskit.circuit.cell import Cell
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ViqueiraEMCZ2:
+    """Exchange qubits with data re-uploading, then layers of RX, RZ and a CZ ladder.
+
+    Attributes:
+        n_exchange: exchange (`io`) qubits, one for each feature.
+        n_memory: memory (`hidden`) qubits.
+        layers: L.
+        reuploads: n_x, how often a feature is written again.
+    """
+
+    n_exchange: Positive = 1
+    n_memory: Positive = 2
+    layers: Positive = 3
+    reuploads: Annotated[int, Field(ge=0)] = 3
+
+    def build(self) -> Cell:
+        """The cell: P = 2 n_E n_x + 2 (n_E + n_M) L + n_E weights.
+
+        Order of the weights: for each exchange qubit its n_x pairs (RX, RZ); then layer by layer
+        and qubit by qubit the pairs (RX, RZ); last the final RX of the exchange qubits. Features
+        are raw angles in rad.
+        """
+        io = QuantumRegister(self.n_exchange, "io")
+        hidden = QuantumRegister(self.n_memory, "hidden")
+        readout = ClassicalRegister(self.n_exchange, "readout")
+        circuit = QuantumCircuit(io, hidden, readout, name="viqueira_emcz2")
+        features = [Parameter(f"x_{e}") for e in range(self.n_exchange)]
+        weights: list[Parameter] = []
+
+        def weight() -> Parameter:
+            weights.append(Parameter(f"theta_{len(weights)}"))
+            return weights[-1]
+
+        for qubit, feature in zip(io, features, strict=True):
+            circuit.ry(feature, qubit)
+            for _ in range(self.reuploads):
+                circuit.rx(weight(), qubit)
+                circuit.rz(weight(), qubit)
+                circuit.ry(feature, qubit)
+        qubits = [*io, *hidden]
+        for _ in range(self.layers):
+            for qubit in qubits:
+                circuit.rx(weight(), qubit)
+                circuit.rz(weight(), qubit)
+            for first, second in zip(qubits, qubits[1:], strict=False):
+                circuit.cz(first, second)
+        for qubit in io:
+            circuit.rx(weight(), qubit)
+        circuit.measure(io, readout)
+        circuit.reset(io)
+        return Cell.from_circuit(circuit, weights=weights, features=features)
+
+
+PROVIDES = ViqueiraEMCZ2

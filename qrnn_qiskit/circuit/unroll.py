@@ -1,0 +1,118 @@
+"""Unrolling: one circuit for T steps, with a parameter of its own for every gate occurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit
+from qiskit.circuit.library import SdgGate, SGate
+
+from qrnn_qiskit.angle_map import AngleMap
+from qrnn_qiskit.circuit.cell import Cell
+from qrnn_qiskit.circuit.light_cone import influence
+from qrnn_qiskit.circuit.rewrite import rotation_gate
+from qrnn_qiskit.circuit.step import Item, step_items
+from qrnn_qiskit.errors import CellError
+from qrnn_qiskit.occurrence import OccurrenceTable
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UnrolledCircuit:
+    """A cell unrolled over T steps.
+
+    Attributes:
+        cell: where it came from.
+        num_steps: T.
+        circuit: the whole sequence; its parameters are the O angles, named as in `occurrences`;
+            one `ClassicalRegister` of K bits per step, `step_0` … `step_{T-1}`.
+        occurrences: what each parameter is.
+        angle_map: weights `[P]` and features `[T, F]` to angles `[O]`, with Jacobian.
+    """
+
+    cell: Cell
+    num_steps: int
+    circuit: QuantumCircuit
+    occurrences: OccurrenceTable
+    angle_map: AngleMap
+
+    @property
+    def num_bits(self) -> int:
+        """K: output bits of a step."""
+        return self.cell.num_bits
+
+
+def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
+    """Unroll a cell over `num_steps` time steps.
+
+    Every parametrized gate becomes a product of Pauli rotations, each with its own parameter;
+    gates without weights or features stay as they are. `io` and `ancilla` are reset between
+    steps. Left out are, at the end, resets and barriers that nothing follows, and in the last
+    step measurements whose bit is measured again.
+
+    Raises:
+        CellError: if a parametrized gate has no such product, or `num_steps` is below 1.
+    """
+    if num_steps < 1:
+        raise CellError(f"num_steps = {num_steps}: a sequence has at least one step")
+    body, last = step_items(cell)
+    circuit = QuantumCircuit(*cell.circuit.qregs, name=f"{cell.name}_{num_steps}")
+    rotations: list[tuple[int, Item]] = []
+    for step in range(num_steps):
+        register = ClassicalRegister(cell.num_bits, f"step_{step}")
+        circuit.add_register(register)
+        for item in body if step < num_steps - 1 else _tidy([*body, *last]):
+            if item.gate >= 0:
+                rotations.append((step, item))
+                _append_rotation(circuit, item, Parameter(_name(step, item)))
+            else:
+                bits = [register[item.bit]] if item.bit >= 0 else []
+                circuit.append(item.operation, item.qubits, bits)
+    occurrences = OccurrenceTable(
+        names=tuple(_name(step, item) for step, item in rotations),
+        step=np.array([step for step, _ in rotations], dtype=np.intp),
+        gate=np.array([item.gate for _, item in rotations], dtype=np.intp),
+        generator=tuple(item.generator for _, item in rotations),
+        qubits=tuple(item.qubits for _, item in rotations),
+        influence=influence(body, last, cell.circuit.num_qubits, num_steps),
+    )
+    angle_map = AngleMap(
+        cell=cell.tape([item.angle for item in body if item.gate >= 0]),
+        last=cell.tape([item.angle for item in last if item.gate >= 0]),
+        num_steps=num_steps,
+    )
+    return UnrolledCircuit(cell, num_steps, circuit, occurrences, angle_map)
+
+
+def _name(step: int, item: Item) -> str:
+    return f"a_{step}_{item.gate}"
+
+
+def _append_rotation(circuit: QuantumCircuit, item: Item, parameter: Parameter) -> None:
+    if item.generator == "ZY":
+        # Y = S X S†, and Qiskit has no gate for ZY.
+        circuit.append(SdgGate(), item.qubits[1:])
+        circuit.append(rotation_gate("ZX")(parameter), item.qubits)
+        circuit.append(SGate(), item.qubits[1:])
+    else:
+        circuit.append(rotation_gate(item.generator)(parameter), item.qubits)
+
+
+def _tidy(items: Sequence[Item]) -> list[Item]:
+    """The last step without what cannot matter: see `unroll`."""
+    kept: list[Item] = []
+    later_qubits: set[int] = set()
+    later_bits: set[int] = set()
+    for item in reversed(items):
+        if item.name in ("reset", "barrier", "delay") and later_qubits.isdisjoint(item.qubits):
+            continue
+        if item.name == "measure" and item.bit in later_bits:
+            continue
+        kept.append(item)
+        later_qubits.update(item.qubits)
+        if item.bit >= 0:
+            later_bits.add(item.bit)
+    return kept[::-1]

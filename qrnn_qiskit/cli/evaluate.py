@@ -1,0 +1,109 @@
+"""Commands that print numbers: predictions, outputs, a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from qrnn_qiskit.cli.options import AsJson, DataFile, JobFile, Overrides, WeightsFile
+from qrnn_qiskit.cli.output import (
+    cell_text,
+    show_json,
+    show_line,
+    show_message,
+    show_table,
+    with_error,
+)
+
+_MAX_ROWS: Final = 60
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    data: Annotated[Path, typer.Option("--data", metavar="NEW", help="New data: .npz or .csv.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict new data with the best weights of a run, in the data's units."""
+    from qrnn_qiskit.run.jobs import predict_run
+
+    result = predict_run(run, data, overrides or ())
+    if as_json:
+        show_json(result)
+        return
+    _show_steps(result["predictions"], result["standard_errors"], result["target_names"])
+
+
+def evaluate(
+    source: JobFile,
+    weights: WeightsFile = None,
+    data: DataFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate the outputs of each step for given weights."""
+    from qrnn_qiskit.run.jobs import evaluate_job
+
+    result = evaluate_job(source, overrides or (), weights, data)
+    if as_json:
+        show_json(result)
+        return
+    outputs = result["outputs"]
+    num_outputs = len(outputs[0][0]) if outputs and outputs[0] else 0
+    names = ["output"] if num_outputs == 1 else [f"output {k}" for k in range(num_outputs)]
+    _show_steps(outputs, result["standard_errors"], names)
+    show_line()
+    show_line(f"shots per row: {_exact_or(result['shots'])}")
+
+
+def gradient(
+    source: JobFile,
+    weights: WeightsFile = None,
+    data: DataFile = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate the loss and its gradient once, by any gradient rule."""
+    from qrnn_qiskit.run.jobs import gradient_job
+
+    result = gradient_job(source, overrides or (), weights, data)
+    if as_json:
+        show_json(result)
+        return
+    errors = result["standard_errors"] or [None] * len(result["gradient"])
+    show_table(
+        ["weight", "gradient"],
+        [
+            [name, with_error(value, error)]
+            for name, value, error in zip(
+                result["weights"], result["gradient"], errors, strict=True
+            )
+        ],
+    )
+    show_line()
+    show_line(f"loss: {with_error(result['loss'], result['loss_standard_error'])}")
+    show_line(f"method: {result['method']}")
+    show_line(f"rows: {cell_text(result['rows'])}")
+    show_line(f"shots: {_exact_or(result['shots_total'])}")
+
+
+def _exact_or(shots: int | None) -> str:
+    return "none (exact)" if shots is None else cell_text(shots)
+
+
+def _show_steps(values: Sequence[Any], errors: Sequence[Any] | None, names: Sequence[str]) -> None:
+    """Print `[B][T][K]` nested lists, one row for each sequence and step."""
+    rows = list(_step_rows(values, errors))
+    show_table(["sequence", "step", *names], rows[:_MAX_ROWS])
+    if len(rows) > _MAX_ROWS:
+        show_message(f"… {len(rows) - _MAX_ROWS:,} more rows; --json prints all")
+
+
+def _step_rows(values: Sequence[Any], errors: Sequence[Any] | None) -> Iterator[list[Any]]:
+    for b, sequence in enumerate(values):
+        for t, step in enumerate(sequence):
+            at_step = [None] * len(step) if errors is None else errors[b][t]
+            yield [b, t, *(with_error(v, e) for v, e in zip(step, at_step, strict=True))]

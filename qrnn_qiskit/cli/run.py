@@ -1,0 +1,115 @@
+"""Commands around a run: start or continue it, plan it, see how it stands, draw it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from qrnn_qiskit.cli.options import AsJson, JobFile, Overrides
+from qrnn_qiskit.cli.output import (
+    show_json,
+    show_line,
+    show_mapping,
+    show_message,
+    show_records,
+)
+
+if TYPE_CHECKING:
+    from qrnn_qiskit.run.jobs import RunResult
+
+RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")]
+
+
+def run(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOBFILE|RUN", help="Job file to start, or run directory to continue."
+        ),
+    ],
+    run_dir: Annotated[
+        Path | None,
+        typer.Option("--run-dir", metavar="DIR", help="Where to keep the run [runs/DATE-JOB-ID]."),
+    ] = None,
+    overrides: Overrides = None,
+    no_wait: Annotated[
+        bool,
+        typer.Option("--no-wait", help="Go as far as possible without waiting; exit code 3 then."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a job, or continue a run."""
+    from qrnn_qiskit.cli.progress import make_reporter
+    from qrnn_qiskit.run.jobs import run_job
+
+    reporter = make_reporter()
+    try:
+        result = run_job(
+            source, overrides=overrides or (), run_dir=run_dir, wait=not no_wait, reporter=reporter
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_how_to_continue(source, run_dir)) from None
+    finally:
+        reporter.stop()
+    _show_result(result, as_json)
+
+
+def plan(source: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Say what a job would cost, and whether the budget allows it; nothing is submitted."""
+    from qrnn_qiskit.run.jobs import plan_job
+
+    planned = plan_job(source, overrides or ())
+    show_json(planned) if as_json else show_mapping(planned)
+
+
+def status(
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run directory.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how far a run has come, or all runs below runs/."""
+    from qrnn_qiskit.run.jobs import status_run
+
+    found: Any = status_run(run)
+    if as_json:
+        show_json(found)
+    elif isinstance(found, dict):
+        show_mapping(found)
+    elif found:
+        show_records(found)
+    else:
+        show_message("no runs in runs/; start one with: qrnn run JOBFILE")
+
+
+def plot(
+    run: RunDirectory,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to put them [RUN].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw the pictures of a run, and print their paths."""
+    from qrnn_qiskit.plot import plot_run
+
+    pictures = [str(path) for path in plot_run(run, out)]
+    if as_json:
+        show_json({"pictures": pictures})
+    else:
+        for path in pictures:
+            show_line(path)
+
+
+def _how_to_continue(source: str, run_dir: Path | None) -> str:
+    """What to type after an interruption."""
+    if run_dir is not None:
+        return f"continue with: qrnn run {run_dir}"
+    if Path(source).is_dir():
+        return f"continue with: qrnn run {source}"
+    return "find the run with: qrnn status, and continue it with: qrnn run RUN"
+
+
+def _show_result(result: RunResult, as_json: bool) -> None:
+    """Print the table of models and where the run is; draw its picture."""
+    raise NotImplementedError

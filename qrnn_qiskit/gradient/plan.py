@@ -1,0 +1,207 @@
+"""Evaluation plans: which rows to evaluate, and how to contract their outputs to a gradient.
+
+Plain small arrays, never closures: a plan can be saved, inspected and resumed, and an executor
+needs nothing else. Axes: R rows, Q weight points, P weights, B sequences, T steps, F features,
+O occurrences, K output values per step, N terms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass, fields
+from typing import Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrnn_qiskit.angle_map import AngleMap, Array, Index
+from qrnn_qiskit.estimate import Estimate, Outputs
+
+FORMAT: Final = 1
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class EvaluationPlan:
+    """Rows and coefficients.
+
+    The first B rows are the base rows: sequence b at weight point 0, nothing shifted. The
+    gradient of a loss with cotangent w = dL/dy is, for weight p,
+
+        g_p = sum over terms n of p:  coefficient_n * S_{row_n},
+        S_r = sum over t, k:  w[sequence_r, t, k] * mask[mask_r, t] * y[r, t, k].
+
+    Attributes:
+        weights: `[Q, P]` weight points.
+        features: `[B, T, F]`.
+        point: `[R]` weight point of each row.
+        sequence: `[R]` sequence of each row.
+        occurrence: `[R]` the shifted occurrence, -1 for none.
+        shift: `[R]` by how much, in rad.
+        repeats: `[R]` each row is measured `repeats` times the plan's shots.
+        masks: `[M, T]` distinct masks of steps.
+        mask: `[R]` which mask holds for a row.
+        term_row, term_weight, term_coefficient: `[N]` the contraction.
+    """
+
+    weights: Array
+    features: Array
+    point: Index
+    sequence: Index
+    occurrence: Index
+    shift: Array
+    repeats: NDArray[np.int64]
+    masks: NDArray[np.bool_]
+    mask: Index
+    term_row: Index
+    term_weight: Index
+    term_coefficient: Array
+
+    @property
+    def num_rows(self) -> int:
+        return len(self.point)
+
+    @property
+    def num_sequences(self) -> int:
+        return len(self.features)
+
+    @property
+    def total_repeats(self) -> int:
+        """Rows with their repeats: what one shot of the plan costs."""
+        return int(self.repeats.sum())
+
+    def angles(self, angle_map: AngleMap, rows: slice) -> Array:
+        """Dense angles `[rows, O]` of some rows, in rad."""
+        angles = angle_map.angles(
+            self.weights[self.point[rows]], self.features[self.sequence[rows]]
+        )
+        occurrence = self.occurrence[rows]
+        shifted = np.flatnonzero(occurrence >= 0)
+        angles[shifted, occurrence[shifted]] += self.shift[rows][shifted]
+        return angles
+
+    def base_outputs(self, outputs: Outputs) -> Outputs:
+        """Outputs `[B, T, K]` of the base rows."""
+        return outputs.rows(slice(0, self.num_sequences))
+
+    def contract(self, outputs: Outputs, cotangent: Array) -> Estimate:
+        """The gradient `[P]` with the standard error due to the shifted rows.
+
+        Args:
+            outputs: of all rows, `[R, T, K]`.
+            cotangent: dL/dy `[B, T, K]`, independent of the shifted rows' shots.
+        """
+        weighted = cotangent[self.sequence] * self.masks[self.mask][:, :, None]
+        values = np.einsum("rtk,rtk->r", weighted, outputs.mean)
+        gradient = self._scatter(self.term_coefficient * values[self.term_row])
+        if outputs.count is None:
+            return Estimate(gradient)
+        variances = outputs.contracted_variance(weighted)
+        variance = self._scatter(self.term_coefficient**2 * variances[self.term_row])
+        return Estimate(gradient, np.sqrt(variance))
+
+    def output_jacobian(self, outputs: Outputs) -> Array:
+        """dy/d(weights) `[P, B, T, K]`, from the same rows."""
+        steps, values = outputs.mean.shape[1:]
+        jacobian = np.zeros((self.weights.shape[1], self.num_sequences, steps, values))
+        masked = outputs.mean * self.masks[self.mask][:, :, None]
+        rows = self.term_row
+        np.add.at(
+            jacobian,
+            (self.term_weight, self.sequence[rows]),
+            self.term_coefficient[:, None, None] * masked[rows],
+        )
+        return jacobian
+
+    def _scatter(self, values: Array) -> Array:
+        return np.bincount(self.term_weight, values, minlength=self.weights.shape[1])
+
+    def to_bytes(self) -> bytes:
+        """The plan as npz bytes, without pickle."""
+        buffer = io.BytesIO()
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+        np.savez(buffer, format=np.array(FORMAT), **arrays)
+        return buffer.getvalue()
+
+    @staticmethod
+    def from_bytes(data: bytes) -> EvaluationPlan:
+        """The plan that `to_bytes` wrote."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return EvaluationPlan(**{f.name: arrays[f.name] for f in fields(EvaluationPlan)})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all arrays: the identity of the work."""
+        state = hashlib.sha256()
+        for f in fields(self):
+            array = np.ascontiguousarray(getattr(self, f.name))
+            state.update(f"{f.name}{array.dtype.str}{array.shape}".encode())
+            state.update(array.tobytes())
+        return state.hexdigest()
+
+
+def forward_plan(weights: Array, features: Array) -> EvaluationPlan:
+    """A plan of base rows only: the outputs at one weight point `[P]` for features `[B, T, F]`."""
+    return build_plan(
+        weights[None, :],
+        features,
+        rows=Rows.none(),
+        masks=np.ones((1, features.shape[1]), dtype=bool),
+        terms=(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)),
+    )
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a plan that follow its base rows; arrays as in `EvaluationPlan`."""
+
+    point: Index
+    sequence: Index
+    occurrence: Index
+    shift: Array
+    mask: Index
+
+    @staticmethod
+    def none() -> Rows:
+        """No rows."""
+        empty = np.empty(0, np.intp)
+        return Rows(empty, empty, empty, np.empty(0), empty)
+
+
+def build_plan(
+    weights: Array,
+    features: Array,
+    *,
+    rows: Rows,
+    masks: NDArray[np.bool_],
+    terms: tuple[Index, Index, Array],
+) -> EvaluationPlan:
+    """A plan from the rows of a rule, the base rows put before them.
+
+    Args:
+        weights: `[Q, P]`, point 0 the one to differentiate at.
+        features: `[B, T, F]`.
+        rows: the shifted rows.
+        masks: `[M, T]`.
+        terms: row (counted without the base rows), weight and coefficient of each term.
+    """
+    base = np.arange(len(features))
+    zeros = np.zeros_like(base)
+    term_row, term_weight, term_coefficient = terms
+    total = len(base) + len(rows.point)
+    return EvaluationPlan(
+        weights=weights,
+        features=features,
+        point=np.concatenate([zeros, rows.point]),
+        sequence=np.concatenate([base, rows.sequence]),
+        occurrence=np.concatenate([zeros - 1, rows.occurrence]),
+        shift=np.concatenate([np.zeros(len(base)), rows.shift]),
+        repeats=np.ones(total, dtype=np.int64),
+        masks=masks,
+        mask=np.concatenate([zeros, rows.mask]),
+        term_row=term_row + len(base),
+        term_weight=term_weight,
+        term_coefficient=term_coefficient,
+    )

@@ -1,0 +1,1 @@
+"""Classical half of the training: data, readout, losses, optimizers, baselines, metrics."""

@@ -1,0 +1,121 @@
+"""What a trained network must beat: persistence, and linear ridge regression on the same steps.
+
+At step t both use features of steps <= t of the same sequence only. Predictions are in the units
+of the data set given (scaled, where it is).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrnn_qiskit.learning.dataset import Dataset, Splits
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+_PENALTIES: Final = tuple(10.0**power for power in range(-8, 3))
+_DEFAULT_PENALTY: Final = 1e-3
+
+
+def persistence(splits: Splits, data: Dataset) -> Array:
+    """Predictions `[N, T, M]`: the target will be what its variable is now.
+
+    Where no feature holds the variable, the last target known by then is repeated: that of
+    `horizon` steps before in a series, of the step before in other data. At the first steps,
+    where there is none, it is the mean of the training targets.
+    """
+    lag = 1 if splits.series is None else max(1, splits.series.horizon)
+    predictions = np.empty_like(data.targets)
+    for m, feature in enumerate(splits.present):
+        if feature is not None:
+            # One column of a series is scaled alike as feature and as target.
+            predictions[:, :, m] = data.features[:, :, feature]
+        else:
+            predictions[:, :lag, m] = np.mean(splits.train.targets[:, :, m])
+            predictions[:, lag:, m] = data.targets[:, :-lag, m]
+    return predictions
+
+
+def linear_ridge(splits: Splits, data: Dataset, mask: Mask, lags: int | None = None) -> Array:
+    """Predictions `[N, T, M]` of a linear regression on the last `lags` steps' features.
+
+    There is one regression for each number of steps available: step t < lags - 1 has only t + 1,
+    all later steps share one. Each is fitted on the training part with standardised features; the
+    penalty, one for all, is the best of 1e-8 … 1e2 on the validation part at the steps in `mask`,
+    or 1e-3 without a validation part.
+
+    Args:
+        splits: training and validation parts.
+        data: sequences to predict, of the same number of steps.
+        mask: `[T]` steps that count.
+        lags: steps back that are used, the present one included; None: the whole window.
+    """
+    num_steps = splits.train.num_steps
+    lags = num_steps if lags is None else min(lags, num_steps)
+    fits = [_fit(splits.train, used, lags) for used in range(1, lags + 1)]
+    penalty = _DEFAULT_PENALTY
+    if splits.validation.num_sequences:
+
+        def validation_error(candidate: float) -> float:
+            predicted = _predict(fits, splits.validation, candidate)
+            return float(np.mean((predicted - splits.validation.targets)[:, mask] ** 2))
+
+        penalty = min(_PENALTIES, key=validation_error)
+    return _predict(fits, data, penalty)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A regression on `used` steps, as singular values, so that any penalty is cheap."""
+
+    mean: Array
+    spread: Array
+    target_mean: Array
+    singular: Array
+    right: Array
+    projected: Array
+    count: int
+
+    def predict(self, inputs: Array, penalty: float) -> Array:
+        weights = self.singular / (self.singular**2 + self.count * penalty)
+        coefficients = self.right.T @ (weights[:, None] * self.projected)
+        predictions: Array = ((inputs - self.mean) / self.spread) @ coefficients + self.target_mean
+        return predictions
+
+
+def _fit(train: Dataset, used: int, lags: int) -> _Fit:
+    inputs = _lagged(train.features, used, lags)
+    outputs = train.targets[:, _steps(used, lags)].reshape(len(inputs), -1)
+    mean, spread = inputs.mean(axis=0), inputs.std(axis=0)
+    spread = np.where(spread > 0.0, spread, 1.0)
+    target_mean = outputs.mean(axis=0)
+    left, singular, right = np.linalg.svd((inputs - mean) / spread, full_matrices=False)
+    projected = left.T @ (outputs - target_mean)
+    return _Fit(mean, spread, target_mean, singular, right, projected, len(inputs))
+
+
+def _predict(fits: list[_Fit], data: Dataset, penalty: float) -> Array:
+    predictions = np.empty_like(data.targets)
+    for used, fit in enumerate(fits, start=1):
+        steps = _steps(used, len(fits))
+        predicted = fit.predict(_lagged(data.features, used, len(fits)), penalty)
+        predictions[:, steps] = predicted.reshape(predictions[:, steps].shape)
+    return predictions
+
+
+def _steps(used: int, lags: int) -> slice:
+    """The steps whose regression uses `used` steps."""
+    return slice(used - 1, used if used < lags else None)
+
+
+def _lagged(features: Array, used: int, lags: int) -> Array:
+    """Inputs `[N * steps, used * F]` of the regression that uses `used` steps."""
+    num_sequences, num_steps, _ = features.shape
+    last = np.arange(num_steps)[_steps(used, lags)]
+    window = features[:, last[:, None] - np.arange(used)]
+    return window.reshape(num_sequences * len(last), -1)

@@ -1,0 +1,1 @@
+"""Losses, one file each; `PROVIDES` is the options class."""

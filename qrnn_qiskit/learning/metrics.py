@@ -1,0 +1,44 @@
+"""How good predictions `[N, T, M]` are; only the steps in `mask` `[T]` count.
+
+Targets that are not known (NaN) are left out. Without any target the result is NaN.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+def rmse(predictions: Array, targets: Array, mask: Mask) -> float:
+    """Root of the mean squared error, over all targets alike."""
+    error = _errors(predictions, targets, mask)
+    return float(np.sqrt(np.mean(error**2))) if error.size else float("nan")
+
+
+def mae(predictions: Array, targets: Array, mask: Mask) -> float:
+    """Mean absolute error, over all targets alike."""
+    error = _errors(predictions, targets, mask)
+    return float(np.mean(np.abs(error))) if error.size else float("nan")
+
+
+def r2(predictions: Array, targets: Array, mask: Mask) -> float:
+    """Part of the variance explained: 1 is perfect, 0 no better than the targets' own mean.
+
+    The mean over the target values of a step; NaN when one of them never varies.
+    """
+    scores = []
+    for m in range(targets.shape[2]):
+        error = _errors(predictions[:, :, m], targets[:, :, m], mask)
+        known = targets[:, mask, m]
+        known = known[np.isfinite(known)]
+        spread = np.sum((known - known.mean()) ** 2) if known.size else 0.0
+        scores.append(1.0 - np.sum(error**2) / spread if spread > 0.0 else np.nan)
+    return float(np.mean(scores))
+
+
+def _errors(predictions: Array, targets: Array, mask: Mask) -> Array:
+    error = predictions[:, mask] - targets[:, mask]
+    return error[np.isfinite(targets[:, mask])]

@@ -1,0 +1,1 @@
+"""Optimizers, one file each; `PROVIDES` is the options class."""

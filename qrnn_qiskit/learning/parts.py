@@ -1,0 +1,94 @@
+"""Cutting data into training, validation and test parts, and a series into windows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrnn_qiskit.errors import DataError, SpecError
+from qrnn_qiskit.learning.dataset import Dataset, SeriesFormat, Splits
+from qrnn_qiskit.learning.scaling import Scaling
+from qrnn_qiskit.learning.table import Table
+
+Array = NDArray[np.float64]
+Scale = Literal["none", "minmax"]
+
+PART_NAMES: Final = ("train", "validation", "test")
+_SUM_TOLERANCE: Final = 1e-6
+
+
+def part_bounds(length: int, split: Sequence[float]) -> list[tuple[int, int]]:
+    """Start and stop of the three parts of `length` items in order.
+
+    Raises:
+        SpecError: unless `split` is three fractions >= 0, the first > 0, summing to 1.
+    """
+    good = len(split) == len(PART_NAMES) and all(0.0 <= part <= 1.0 for part in split)
+    if not good or split[0] == 0.0 or abs(sum(split) - 1.0) > _SUM_TOLERANCE:
+        raise SpecError(
+            f"data.split = {list(split)}: must be three fractions [train, validation, test] from "
+            "0 to 1 that sum to 1, the first greater than 0"
+        )
+    cuts = [0, *(round(length * float(total)) for total in np.cumsum(split))]
+    return list(itertools.pairwise(cuts))
+
+
+def split_series(
+    table: Table,
+    series: SeriesFormat,
+    *,
+    split: Sequence[float],
+    scale: Scale,
+    range: tuple[float, float],
+) -> Splits:
+    """Windows of a table, split in time: no window, targets included, crosses a part's boundary.
+
+    The scaling is fitted on all rows of the training part.
+
+    Raises:
+        DataError: when a part is too short for one window, or a cell is not a number.
+        SpecError: for a wrong split or range.
+    """
+    if series.window is None:
+        raise SpecError(
+            f"data.window is missing: {table.path} is a series, to be cut into windows of so many "
+            "rows"
+        )
+    features, targets = table.values(series.columns), table.values((series.target,))
+    bounds = part_bounds(len(features), split)
+    span = series.window + series.horizon
+    for name, (start, stop), fraction in zip(PART_NAMES, bounds, split, strict=True):
+        if fraction > 0.0 and stop - start < span:
+            raise DataError(
+                f"{table.path} has {len(features)} rows, {stop - start} of them in the {name} "
+                f"part, but data.window = {series.window} with data.horizon = {series.horizon} "
+                f"needs at least {span} rows in each part"
+            )
+    scaling = None
+    if scale == "minmax":
+        rows = slice(*bounds[0])
+        scaling = Scaling.fit(features[rows], targets[rows], checked_range(range))
+        features, targets = scaling.scale_features(features), scaling.scale_targets(targets)
+    labels = np.array(table.labels(0))
+    parts = []
+    for start, stop in bounds:
+        first = np.arange(start, stop - span + 1, series.stride)
+        index = first[:, None] + np.arange(series.window)
+        later = index + series.horizon
+        parts.append(Dataset(features[index], targets[later], scaling, labels[later]))
+    present = series.columns.index(series.target) if series.target in series.columns else None
+    return Splits(*parts, series.columns, (series.target,), (present,), series)
+
+
+def checked_range(range: tuple[float, float]) -> tuple[float, float]:
+    """`range`, or SpecError unless its second number is the greater one."""
+    low, high = float(range[0]), float(range[1])
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise SpecError(
+            f"data.range = {[low, high]}: must be two finite numbers [low, high] with low < high"
+        )
+    return low, high

@@ -1,0 +1,39 @@
+"""The table of gate occurrences of an unrolled circuit: plain arrays that every room shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class OccurrenceTable:
+    """One entry for each parametrized Pauli rotation of the unrolled circuit.
+
+    Attributes:
+        names: circuit parameter of each occurrence, `[O]`; identifier-safe and in order.
+        step: `[O]` time step, 0-based.
+        gate: `[O]` index of the rotation within its step.
+        generator: Pauli label of the rotation exp(-i angle P / 2), `[O]`, such as `"ZZ"`.
+        qubits: qubits of the unrolled circuit that the generator acts on, in label order, `[O]`.
+        influence: `[O, T]` False where the outputs of a step provably do not depend on the
+            occurrence (an earlier step, or outside its light cone); True otherwise.
+    """
+
+    names: tuple[str, ...]
+    step: NDArray[np.intp]
+    gate: NDArray[np.intp]
+    generator: tuple[str, ...]
+    qubits: tuple[tuple[int, ...], ...]
+    influence: NDArray[np.bool_]
+
+    @property
+    def num_steps(self) -> int:
+        return int(self.influence.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.names)
