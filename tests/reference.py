@@ -3,16 +3,18 @@
 Nothing of the package under test and no simulator is used here: everything else is measured
 against these functions. Slow and simple on purpose; meant for a handful of qubits.
 
-Axes: T steps (one `ClassicalRegister` each, in the order of the registers), K bits of a step.
+Axes: T steps (one `ClassicalRegister` each, in the order of the registers), K bits of a step,
+P weights. Bits of a joint outcome are ordered by step, then by their place in the register.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import Barrier, Delay, Gate, Measure, Parameter, Reset
 from qiskit.quantum_info import Operator
@@ -22,22 +24,21 @@ Matrix = NDArray[np.complex128]
 Bits = tuple[int, ...]
 
 Noise = Callable[[str, tuple[int, ...]], Sequence[Matrix]]
-"""Kraus operators of an instruction, given its name and its qubits (indices in the circuit, the
-first one least significant). They act right after a gate, a reset or a delay, and right before a
-measurement (as in Aer). An empty sequence means none."""
+"""Kraus operators of an instruction, given its name and its qubits (the first one least
+significant, as in Qiskit). They act right after a gate, a reset or a delay, and right before a
+measurement, as Aer has it. An empty sequence means no noise."""
 
 Flips = Callable[[int], tuple[float, float]]
-"""Readout errors of a qubit: probabilities of reading 1 in state 0, and of reading 0 in state 1."""
+"""Readout errors of a qubit: probability of reading 1 in state 0, and of reading 0 in state 1."""
 
-_ZERO = np.diag([1.0, 0.0]).astype(np.complex128)
-_ONE = np.diag([0.0, 1.0]).astype(np.complex128)
-_LOWER = np.array([[0.0, 1.0], [0.0, 0.0]], dtype=np.complex128)
-_PAULIS = {
+PAULIS = {
     "I": np.eye(2, dtype=np.complex128),
     "X": np.array([[0, 1], [1, 0]], dtype=np.complex128),
     "Y": np.array([[0, -1j], [1j, 0]], dtype=np.complex128),
     "Z": np.diag([1, -1]).astype(np.complex128),
 }
+_PROJECTORS = (np.diag([1, 0]).astype(np.complex128), np.diag([0, 1]).astype(np.complex128))
+_LOWERING = np.array([[0, 1], [0, 0]], dtype=np.complex128)
 
 
 def reference_outputs(
@@ -47,18 +48,208 @@ def reference_outputs(
     noise: Noise | None = None,
     flips: Flips | None = None,
 ) -> Array:
-    """<Z> of every classical bit, `[T, K]`: a measurement only dephases what comes after it."""
-    index = _bit_index(circuit)
-    outputs = np.zeros(len(index))
-    system = _System(circuit, values, noise)
-    state = system.initial()
-    for name, kraus, qubit, bit in system.instructions():
-        if name == "measure":
-            one = np.trace(_conjugate(system.embed(_ONE, [qubit]), state)).real
-            outputs[index[bit]] = sum(
-                sign * probability
-                for probability, outcome in ((1.0 - one, 0), (one, 1))
-                for _, sign, probability in _readings(probability, outcome, flips, qubit)
-            )
-        state = sum((_conjugate(operator, state) for operator in kraus), np.zeros_like(state))
-    return outputs.reshape(len(circuit.cregs), -1)
+    """<Z> of every classical bit, `[T, K]`.
+
+    A measurement whose outcome nobody looks at only dephases what comes after it, so one density
+    matrix is enough. A bit that is measured twice keeps its later value; one never measured is 0.
+    """
+    state, outputs = _start(circuit), np.ones(circuit.num_clbits)
+    for event in _events(circuit, values, noise):
+        if isinstance(event, _Channel):
+            state = _apply(event.kraus, state)
+            continue
+        outputs[event.bit] = sum(
+            (1 - 2 * reading) * chance * np.trace(_apply([event.projectors[outcome]], state)).real
+            for outcome in (0, 1)
+            for reading, chance in _readings(flips, event.qubit, outcome)
+        )
+        state = _apply(event.projectors, state)
+    return outputs[_bit_order(circuit)]
+
+
+def reference_joint(
+    circuit: QuantumCircuit,
+    values: Mapping[Parameter, float],
+    *,
+    noise: Noise | None = None,
+    flips: Flips | None = None,
+) -> dict[Bits, float]:
+    """Probability of every joint outcome, keyed by its T*K bits.
+
+    Every reading of every measurement opens a branch with its own unnormalised state; branches
+    that read the same bits are one mixture.
+    """
+    branches: dict[Bits, Matrix] = {(0,) * circuit.num_clbits: _start(circuit)}
+    for event in _events(circuit, values, noise):
+        if isinstance(event, _Channel):
+            branches = {bits: _apply(event.kraus, state) for bits, state in branches.items()}
+            continue
+        split: dict[Bits, Matrix] = {}
+        for (bits, state), outcome in product(branches.items(), (0, 1)):
+            projected = _apply([event.projectors[outcome]], state)
+            for reading, chance in _readings(flips, event.qubit, outcome):
+                key = (*bits[: event.bit], reading, *bits[event.bit + 1 :])
+                split[key] = split.get(key, 0.0) + chance * projected
+        branches = split
+    order = _bit_order(circuit).ravel()
+    return {
+        tuple(bits[i] for i in order): float(np.trace(state).real)
+        for bits, state in branches.items()
+    }
+
+
+def joint_moments(joint: Mapping[Bits, float]) -> tuple[Array, Array]:
+    """Mean `[T*K]` and single-shot covariance `[T*K, T*K]` of Z = 1 - 2*bit."""
+    z = 1.0 - 2.0 * np.array(list(joint), dtype=np.float64)
+    probability = np.array(list(joint.values()))
+    mean = probability @ z
+    return mean, (z * probability[:, None]).T @ z - np.outer(mean, mean)
+
+
+def repeat_cell(
+    cell: QuantumCircuit,
+    weights: Mapping[Parameter, float],
+    features: Sequence[Mapping[Parameter, float]],
+) -> QuantumCircuit:
+    """T bound copies of a cell in a row, one for each entry of `features`, each with a register."""
+    repeated = QuantumCircuit(*cell.qregs)
+    for t, step in enumerate(features):
+        register = ClassicalRegister(cell.num_clbits, f"step_{t}")
+        repeated.add_register(register)
+        bound = cell.assign_parameters({**weights, **step}, strict=False)
+        repeated.compose(bound, repeated.qubits, list(register), inplace=True)
+    return repeated
+
+
+def sixth_order_difference(
+    function: Callable[[Array], NDArray[np.float64] | float], x: Array, h: float = 2e-3
+) -> Array:
+    """Derivatives of `function` by all P entries of x, `[..., P]`, by central differences.
+
+    The truncation error is h^6/140 times the seventh derivative. The default keeps it and the
+    rounding of values of order one below 1e-11 for the frequencies of short sequences.
+    """
+    columns = []
+    for unit in np.eye(x.size):
+        total = np.zeros(np.shape(function(x)))
+        for steps, coefficient in ((1, 45.0), (2, -9.0), (3, 1.0)):
+            ahead, behind = function(x + steps * h * unit), function(x - steps * h * unit)
+            total += coefficient / (60.0 * h) * (np.asarray(ahead) - np.asarray(behind))
+        columns.append(total)
+    return np.stack(columns, axis=-1)
+
+
+def depolarizing(probability: float, num_qubits: int) -> list[Matrix]:
+    """Kraus operators of (1-p) rho + p I/2^n, the convention of Aer's `depolarizing_error`."""
+    weight = probability / 4**num_qubits
+    kraus = []
+    for labels in product("IXYZ", repeat=num_qubits):
+        pauli = np.ones((1, 1), dtype=np.complex128)
+        for label in labels:
+            pauli = np.kron(pauli, PAULIS[label]).astype(np.complex128)
+        identity = set(labels) == {"I"}
+        kraus.append(np.sqrt(1.0 - probability + weight if identity else weight) * pauli)
+    return kraus
+
+
+def amplitude_damping(probability: float) -> list[Matrix]:
+    """Kraus operators of the decay |1> to |0> with a probability."""
+    stay = np.diag([1.0, np.sqrt(1.0 - probability)]).astype(np.complex128)
+    return [stay, np.sqrt(probability) * _LOWERING]
+
+
+@dataclass(frozen=True, slots=True)
+class _Channel:
+    kraus: list[Matrix]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measurement:
+    projectors: list[Matrix]
+    qubit: int
+    bit: int
+
+
+def _events(
+    circuit: QuantumCircuit, values: Mapping[Parameter, float], noise: Noise | None
+) -> Iterator[_Channel | _Measurement]:
+    bound = circuit.assign_parameters(values, strict=False)
+    if bound.parameters:
+        raise ValueError(f"no value for {sorted(p.name for p in bound.parameters)}")
+    place = _places(circuit)
+    for item in bound.data:
+        operation = item.operation
+        if isinstance(operation, Barrier):
+            continue
+        qubits = tuple(bound.find_bit(qubit).index for qubit in item.qubits)
+
+        def full(kraus: Sequence[Matrix], qubits: tuple[int, ...] = qubits) -> list[Matrix]:
+            return [_embed(k, [place[qubit] for qubit in qubits], len(place)) for k in kraus]
+
+        extra = full(noise(operation.name, qubits)) if noise is not None else []
+        if isinstance(operation, Measure):
+            if extra:
+                yield _Channel(extra)
+            bit = bound.find_bit(item.clbits[0]).index
+            yield _Measurement(full(_PROJECTORS), qubits[0], bit)
+            continue
+        if isinstance(operation, Reset):
+            yield _Channel(full([_PROJECTORS[0], _LOWERING]))
+        elif isinstance(operation, Gate):
+            yield _Channel(full([Operator(operation).data]))
+        elif not isinstance(operation, Delay):
+            raise ValueError(f"the reference does not know the instruction {operation.name!r}")
+        if extra:
+            yield _Channel(extra)
+
+
+def _places(circuit: QuantumCircuit) -> dict[int, int]:
+    """Place in the density matrix of each qubit in use: a device has many idle ones."""
+    used = {
+        circuit.find_bit(qubit).index
+        for item in circuit.data
+        if not isinstance(item.operation, Barrier)
+        for qubit in item.qubits
+    }
+    return {qubit: place for place, qubit in enumerate(sorted(used))}
+
+
+def _start(circuit: QuantumCircuit) -> Matrix:
+    size = 2 ** len(_places(circuit))
+    state = np.zeros((size, size), dtype=np.complex128)
+    state[0, 0] = 1.0
+    return state
+
+
+def _apply(kraus: Sequence[Matrix], state: Matrix) -> Matrix:
+    moved: Matrix = sum((k @ state @ k.conj().T for k in kraus), np.zeros_like(state))
+    return moved
+
+
+def _embed(matrix: Matrix, places: Sequence[int], num_qubits: int) -> Matrix:
+    """`matrix` on some qubits, identity on the rest; bit q of an index is the value of qubit q."""
+    column = np.arange(2**num_qubits)
+    inner = sum(((column >> place) & 1) << i for i, place in enumerate(places))
+    others = column & ~sum(1 << place for place in places)
+    full = np.zeros((column.size, column.size), dtype=np.complex128)
+    for row in range(matrix.shape[0]):
+        spread = sum(((row >> i) & 1) << place for i, place in enumerate(places))
+        full[others | spread, column] = matrix[row, inner]
+    return full
+
+
+def _readings(flips: Flips | None, qubit: int, outcome: int) -> list[tuple[int, float]]:
+    """What may be read when the qubit is found in `outcome`, and with which probability."""
+    if flips is None:
+        return [(outcome, 1.0)]
+    wrong = flips(qubit)[outcome]
+    return [(outcome, 1.0 - wrong), (1 - outcome, wrong)]
+
+
+def _bit_order(circuit: QuantumCircuit) -> NDArray[np.intp]:
+    """Index in the circuit of bit k of register t, `[T, K]`."""
+    if len({register.size for register in circuit.cregs}) != 1:
+        raise ValueError("every step needs a classical register, all of one size")
+    return np.array(
+        [[circuit.find_bit(bit).index for bit in register] for register in circuit.cregs]
+    )

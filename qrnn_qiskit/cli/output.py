@@ -139,7 +139,5 @@ def _layout(value: Any, indent: str = "") -> str:
         lines = (f"{json.dumps(key)}: {_layout(item, inner)}" for key, item in value.items())
         return "{\n" + ",\n".join(inner + line for line in lines) + f"\n{indent}}}"
     if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-        return (
-            "[\n" + ",\n".join(inner + _layout(item, inner) for item in value) + f"\n{indent}]"
-        )
+        return "[\n" + ",\n".join(inner + _layout(item, inner) for item in value) + f"\n{indent}]"
     return json.dumps(value, ensure_ascii=False)

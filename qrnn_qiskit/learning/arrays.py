@@ -28,12 +28,14 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """
     name = ""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+        # Opened here, so that the file is closed when it turns out to be damaged.
+        with path.open("rb") as stream:
+            stored = np.load(stream, allow_pickle=False)
+            if not isinstance(stored, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} is a single array; save with np.savez(path, features=…)")
             arrays = {}
-            for name in file.files:
-                arrays[name] = file[name]
+            for name in stored.files:
+                arrays[name] = stored[name]
             return arrays
     except FileNotFoundError:
         raise DataError(f"data file {path} does not exist") from None

@@ -191,10 +191,12 @@ def _load_arrays(spec: DataSpec, path: Path) -> Splits:
     if spec.scale == "minmax":
         scaling = Scaling.fit(*parts["train"], checked_range((spec.range[0], spec.range[1])))
     empty = features[:0], targets[:0]
-    scaled = (_scaled(*parts.get(name, empty), scaling) for name in PREFIXES)
+    train, validation, test = (_scaled(*parts.get(name, empty), scaling) for name in PREFIXES)
     num_targets = targets.shape[2]
     return Splits(
-        *scaled,
+        train,
+        validation,
+        test,
         feature_names=tuple(f"feature {i}" for i in range(features.shape[2])),
         target_names=tuple(f"target {i}" for i in range(num_targets)),
         present=(None,) * num_targets,

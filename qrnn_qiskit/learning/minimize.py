@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +25,20 @@ def scipy_minimize(
     # Imported here: SciPy's optimizers take longer to load than all of this package.
     from scipy.optimize import minimize
 
-    def after_iteration(weights: Array) -> None:
+    # SciPy passes the weights alone to a callback whose argument has this name.
+    def after_iteration(xk: Array) -> None:
         if callback is not None:
-            callback(weights.copy())
+            callback(xk.copy())
 
+    # SciPy's stubs want one dictionary type for the options of all methods.
+    all_options: Any = {"maxiter": max_steps, **options}
     found = minimize(
         objective,
         np.array(start, dtype=np.float64),
         jac=True,
         method=method,
         callback=after_iteration,
-        options={"maxiter": max_steps, **options},
+        options=all_options,
     )
     return Minimum(
         np.array(found.x, dtype=np.float64),

@@ -53,19 +53,20 @@ def split_series(
         DataError: when a part is too short for one window, or a cell is not a number.
         SpecError: for a wrong split or range.
     """
-    if series.window is None:
+    window = series.window
+    if window is None:
         raise SpecError(
             f"data.window is missing: {table.path} is a series, to be cut into windows of so many "
             "rows"
         )
     features, targets = table.values(series.columns), table.values((series.target,))
     bounds = part_bounds(len(features), split)
-    span = series.window + series.horizon
+    span = window + series.horizon
     for name, (start, stop), fraction in zip(PART_NAMES, bounds, split, strict=True):
         if fraction > 0.0 and stop - start < span:
             raise DataError(
                 f"{table.path} has {len(features)} rows, {stop - start} of them in the {name} "
-                f"part, but data.window = {series.window} with data.horizon = {series.horizon} "
+                f"part, but data.window = {window} with data.horizon = {series.horizon} "
                 f"needs at least {span} rows in each part"
             )
     scaling = None
@@ -74,14 +75,16 @@ def split_series(
         scaling = Scaling.fit(features[rows], targets[rows], checked_range(range))
         features, targets = scaling.scale_features(features), scaling.scale_targets(targets)
     labels = np.array(table.labels(0))
-    parts = []
-    for start, stop in bounds:
+
+    def windows(start: int, stop: int) -> Dataset:
         first = np.arange(start, stop - span + 1, series.stride)
-        index = first[:, None] + np.arange(series.window)
+        index = first[:, None] + np.arange(window)
         later = index + series.horizon
-        parts.append(Dataset(features[index], targets[later], scaling, labels[later]))
+        return Dataset(features[index], targets[later], scaling, labels[later])
+
+    train, validation, test = (windows(*part) for part in bounds)
     present = series.columns.index(series.target) if series.target in series.columns else None
-    return Splits(*parts, series.columns, (series.target,), (present,), series)
+    return Splits(train, validation, test, series.columns, (series.target,), (present,), series)
 
 
 def checked_range(range: tuple[float, float]) -> tuple[float, float]:

@@ -107,7 +107,8 @@ class Readout:
             entries = self._bounded(parameters[: self._num_entries]).reshape(entries.shape)
         if self._num_biases:
             bias = parameters[self._num_entries :].copy()
-        return entries if self.head == "linear" else np.diag(entries), bias
+        matrix: Array = entries if self.head == "linear" else np.diag(entries)
+        return matrix, bias
 
     def predict(self, parameters: Array, outputs: Array) -> Array:
         """Predictions `[B, T, M]` from outputs `[B, T, K]`."""
@@ -126,7 +127,7 @@ class Readout:
         num_steps = covariance.shape[1] // self.num_values
         shape = (len(covariance), num_steps, self.num_values, num_steps, self.num_values)
         same_step = np.einsum("btktl->btkl", covariance.reshape(shape))
-        variance = np.einsum("mk,btkl,ml->btm", matrix, same_step, matrix, optimize=True)
+        variance: Array = np.einsum("mk,btkl,ml->btm", matrix, same_step, matrix, optimize=True)
         return np.maximum(variance, 0.0)
 
     def parameter_jacobian(self, parameters: Array, outputs: Array) -> Array:
@@ -154,7 +155,8 @@ class Readout:
         matrix, _ = self.linear_map(parameters)
         jacobian = self.parameter_jacobian(parameters, outputs)
         by_outputs: Array = cotangent @ matrix
-        return np.einsum("btm,btmn->n", cotangent, jacobian), by_outputs
+        by_parameters: Array = np.einsum("btm,btmn->n", cotangent, jacobian)
+        return by_parameters, by_outputs
 
     def gradient_sensitivity(
         self, parameters: Array, outputs: Array, cotangent: Array, curvature: Array
@@ -167,7 +169,7 @@ class Readout:
         """
         matrix, _ = self.linear_map(parameters)
         jacobian = self.parameter_jacobian(parameters, outputs)
-        result = np.einsum("btmn,btm,mk->nbtk", jacobian, curvature, matrix, optimize=True)
+        result: Array = np.einsum("btmn,btm,mk->nbtk", jacobian, curvature, matrix, optimize=True)
         slopes = self._slopes(parameters)
         for i in range(self._num_entries):
             target, value = divmod(i, self.num_values) if self.head == "linear" else (i, i)
@@ -199,8 +201,10 @@ class Readout:
             return np.full(self.num_values, 1.0 if self.head == "identity" else self.scale)
         rows, columns = np.indices((self.num_targets, self.num_values))
         modulus = min(self.num_targets, self.num_values)
-        start = np.where(rows % modulus == columns % modulus, self.scale, 0.0)
-        return start / np.count_nonzero(rows % modulus == columns % modulus, axis=1, keepdims=True)
+        mine = rows % modulus == columns % modulus
+        start = np.where(mine, self.scale, 0.0)
+        matrix: Array = start / np.count_nonzero(mine, axis=1, keepdims=True)
+        return matrix
 
     def _bounded(self, parameters: Array) -> Array:
         if self.max_scale is None:

@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 
 # A column whose width is below this fraction of its magnitude is rounding, not signal.
 _CONSTANT: Final = 1e-12
+# Dividing by a width below this could overflow.
+_NARROWEST: Final = 1e-290
 
 
 @final
@@ -88,22 +90,28 @@ class Scaling:
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Scaling:
         """Inverse of `to_dict`."""
-        bounds = [
+        low, high, target_low, target_high = (
             np.asarray(saved[key], dtype=np.float64)
             for key in ("low", "high", "target_low", "target_high")
-        ]
-        return cls(*bounds, range=(float(saved["range"][0]), float(saved["range"][1])))
+        )
+        first, second = saved["range"]
+        return cls(low, high, target_low, target_high, (float(first), float(second)))
 
     def _slope(self, low: Array, high: Array) -> Array:
         width = high - low
-        constant = width <= _CONSTANT * np.maximum(np.abs(low), np.abs(high))
+        magnitude = np.maximum(np.abs(low), np.abs(high))
+        constant = width <= np.maximum(_CONSTANT * magnitude, _NARROWEST)
         span = self.range[1] - self.range[0]
         slope: Array = np.where(constant, 1.0, span / np.where(constant, 1.0, width))
         return slope
 
     def _scale(self, values: Array, low: Array, high: Array) -> Array:
         middle = 0.5 * (self.range[0] + self.range[1])
-        return middle + self._slope(low, high) * (values - 0.5 * (low + high))
+        scaled = middle + self._slope(low, high) * (values - 0.5 * (low + high))
+        # Rounding must not carry a value out of the range: arccos of it may follow.
+        inside = (low <= values) & (values <= high)
+        bounded: Array = np.where(inside, np.clip(scaled, *self.range), scaled)
+        return bounded
 
     def _unscale(self, values: Array, low: Array, high: Array) -> Array:
         middle = 0.5 * (self.range[0] + self.range[1])

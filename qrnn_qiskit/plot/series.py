@@ -69,18 +69,18 @@ def _parse_times(labels: NDArray[Any]) -> NDArray[Any] | None:
 
 def _stride_by_times(times: NDArray[Any]) -> int:
     """Steps from one window to the next, at most T."""
-    num_windows, num_steps = times.shape
+    num_windows, num_steps = map(int, times.shape)
     if num_windows < 2:
         return num_steps
-    last_of_first = np.searchsorted(times[1], times[0, -1], side="right")
-    return int(num_steps - last_of_first) if last_of_first else num_steps
+    shared = int(np.searchsorted(times[1], times[0, -1], side="right"))
+    return max(1, num_steps - shared)
 
 
 def _stride_by_targets(predictions: Predictions) -> int:
     """The same without times: windows overlap where all their targets agree when moved."""
     targets = predictions.targets
-    num_windows, num_steps = targets.shape[:2]
-    if num_windows > 1:
+    num_steps = int(targets.shape[1])
+    if len(targets) > 1:
         for stride in range(1, num_steps):
             if np.array_equal(targets[:-1, stride:], targets[1:, :-stride]):
                 return stride

@@ -8,22 +8,35 @@ from typing import Any, Final
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+)
 
 TRUTH: Final = "#000000"
 MODEL: Final = "#0072B2"
 VALIDATION: Final = "#D55E00"
-BASELINES: Final = {"persistence": "#7F7F7F", "ridge": "#CC79A7"}
-OTHER_BASELINE: Final = "#009E73"
+BASELINES: Final = {"persistence": "#8C8C8C", "ridge": "#CC79A7"}
 GUIDE: Final = "#666666"
 
 BAND_ALPHA: Final = 0.25
 BAND_SIGMAS: Final = 2.0
 
-_RC: Final[dict[str, Any]] = {
+# Ratios of the ends of a logarithmic axis: labels at 1, 2 and 5 of each decade lie between.
+_FEW_TICKS_BELOW: Final = 8.0
+_DECADES_ONLY_ABOVE: Final = 1e3
+
+# Typed Any: matplotlib lists the keys it accepts in a type that differs between its versions.
+_RC: Final[Any] = {
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "date.converter": "concise",
+    "figure.titlesize": 12.0,
     "axes.labelsize": 9.0,
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
@@ -48,15 +61,16 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def decimal_log_ticks(ax: Axes) -> None:
+def logarithmic(ax: Axes) -> None:
     """Logarithmic y axis with labels such as 0.02, also where it spans less than a decade."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = ax.get_ylim()
     ax.set_yscale("log")
-    ax.set_ylim(low, high)
-    decades = high / low
-    digits = (1.0,) if decades > 1e3 else (1.0, 2.0, 5.0) if decades > 5 else tuple(range(1, 10))
-    ax.yaxis.set_major_locator(LogLocator(base=10.0, subs=digits, numticks=12))
+    low, high = ax.get_ylim()
+    span = high / low
+    if span < _FEW_TICKS_BELOW:
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+        ax.yaxis.set_minor_locator(NullLocator())
+    else:
+        digits = (1.0, 2.0, 5.0) if span < _DECADES_ONLY_ABOVE else (1.0,)
+        ax.yaxis.set_major_locator(LogLocator(base=10.0, subs=digits, numticks=12))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_formatter(NullFormatter())

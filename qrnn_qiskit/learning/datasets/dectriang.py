@@ -11,6 +11,7 @@ from qrnn_qiskit.learning.dataset import Dataset, Splits
 
 _SAMPLES: Final = 1120
 _END: Final = 112.0
+_PERIOD: Final = 5.0
 _AHEAD: Final = 120
 _WINDOW: Final = 20
 _WINDOWS: Final = 50
@@ -30,11 +31,10 @@ class DecTriang:
 
     def load(self, seed: int) -> Splits:
         """The three parts; `times` are the u of the targets. The seed is not used."""
-        # Imported here: the library must load without SciPy's signal processing.
-        from scipy.signal import sawtooth
-
         u = np.linspace(0.0, _END, _SAMPLES)
-        signal = 0.75 * np.exp(-u / 50.0) * sawtooth(2.0 * np.pi * u / 5.0, width=0.5)
+        # scipy.signal.sawtooth(2 pi u / 5, width=0.5), without the second that its import takes.
+        triangle = 1.0 - 4.0 * np.abs(u / _PERIOD % 1.0 - 0.5)
+        signal = 0.75 * np.exp(-u / 50.0) * triangle
         shape = (_WINDOWS, _WINDOW)
         known = slice(_WINDOWS * _WINDOW)
         later = slice(_AHEAD, _AHEAD + _WINDOWS * _WINDOW)
@@ -43,10 +43,13 @@ class DecTriang:
             signal[later].reshape(*shape, 1),
             times=np.array([f"{value:.4f}" for value in u[later]]).reshape(shape),
         )
-        train = [i for i in range(_FIRST_TEST) if i not in _VALIDATION]
-        parts = (train, _VALIDATION, range(_FIRST_TEST, _WINDOWS))
+        window = np.arange(_WINDOWS)
+        validation = np.isin(window, _VALIDATION)
+        test = window >= _FIRST_TEST
         return Splits(
-            *(every.sequences(np.array(part, dtype=np.intp)) for part in parts),
+            every.sequences(window[~validation & ~test]),
+            every.sequences(window[validation]),
+            every.sequences(window[test]),
             feature_names=("signal",),
             target_names=("signal",),
             present=(0,),

@@ -1,0 +1,1 @@
+"""Exact propagation of density matrices through an unrolled circuit: outputs, gradients, shots."""

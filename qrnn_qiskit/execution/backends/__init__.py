@@ -1,0 +1,1 @@
+"""Executors, one backend a file."""

@@ -1,0 +1,101 @@
+"""Qiskit Aer, ideal or with noise, through its SamplerV2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrnn_qiskit.circuit.unroll import UnrolledCircuit
+from qrnn_qiskit.execution.aer_run import sample_rows
+from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.executor import EvaluationRequest
+from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
+from qrnn_qiskit.execution.noise import Noise
+from qrnn_qiskit.execution.results import LocalResults
+
+if TYPE_CHECKING:
+    from qiskit.circuit import QuantumCircuit
+    from qiskit_aer import AerSimulator
+
+
+@final
+class AerExecutor:
+    """Samples rows with Aer; the same seed gives the same bits."""
+
+    name = "aer"
+
+    def __init__(
+        self, noise: Noise | None = None, transpile: TranspileOptions | None = None
+    ) -> None:
+        """Make an executor.
+
+        Args:
+            noise: errors of gates and readout; None for an ideal simulation.
+            transpile: how circuits are transpiled.
+        """
+        self._noise = noise
+        self._transpile = transpile or TranspileOptions()
+        self._circuits: dict[str, ISACircuit] = {}
+        self._results = LocalResults()
+
+    def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        """The circuit that runs: transpiled for Aer, or for the noisy device."""
+        key = unrolled.circuit.name + unrolled.cell.digest
+        if key not in self._circuits:
+            target = self._noise.target if self._noise else _simulator().target
+            self._circuits[key] = to_isa(unrolled, target, self._transpile)
+        return self._circuits[key]
+
+    def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
+        """Run at once; returns an id for `fetch`."""
+        isa = self.isa(unrolled)
+        model = self._noise.aer_model(isa.qubits, local=True) if self._noise else None
+        run = AerRun(_simulator(noise_model=model), isa.compact)
+        shape = (unrolled.num_steps, unrolled.num_bits)
+
+        def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
+            return run.bits(isa.parameter_values(angles), shots, seed, shape)
+
+        return self._results.keep(sample_rows(request, unrolled.angle_map, shape, sampler))
+
+    def poll(self, job: str) -> bool:
+        """Always done."""
+        return job in self._results
+
+    def fetch(self, job: str) -> PackedBits:
+        """The outcomes, once."""
+        return self._results.take(job)
+
+
+def _simulator(**options: Any) -> AerSimulator:
+    from qiskit_aer import AerSimulator
+
+    return AerSimulator(**options)
+
+
+@final
+class AerRun:
+    """One simulator and one circuit, its parameters in the order of `circuit.parameters`."""
+
+    def __init__(self, simulator: AerSimulator, circuit: QuantumCircuit) -> None:
+        self._simulator = simulator
+        self._circuit = circuit
+
+    def bits(
+        self, values: NDArray[np.float64], shots: int, seed: int, shape: tuple[int, int]
+    ) -> NDArray[np.uint8]:
+        """Bits `[r, shots, T, K]` of rows of parameter values `[r, A]`."""
+        from qiskit_aer.primitives import SamplerV2
+
+        sampler = SamplerV2.from_backend(self._simulator, seed=seed)
+        data = sampler.run([(self._circuit, values)], shots=shots).result()[0].data
+        return step_bits(data, shape)
+
+
+def step_bits(data: Any, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Bits `[r, shots, T, K]` from a primitive's data, one register `step_t` for each step."""
+    steps, width = shape
+    registers = [data[f"step_{t}"].to_bool_array(order="little") for t in range(steps)]
+    return np.stack(registers, axis=2).astype(np.uint8)[..., :width]

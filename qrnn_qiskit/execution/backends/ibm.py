@@ -1,0 +1,151 @@
+"""IBM backends through the Runtime client: here, its local testing mode over fake devices.
+
+The only module that imports `qiskit_ibm_runtime`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrnn_qiskit.circuit.unroll import UnrolledCircuit
+from qrnn_qiskit.errors import BackendError, JobError
+from qrnn_qiskit.execution.aer_run import sample_rows
+from qrnn_qiskit.execution.backends.aer import step_bits
+from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.executor import EvaluationRequest
+from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
+from qrnn_qiskit.execution.noise import device_noise
+from qrnn_qiskit.execution.results import LocalResults
+from qrnn_qiskit.spec.messages import nearest
+
+if TYPE_CHECKING:
+    from qiskit.providers import BackendV2
+
+# The client's local mode rounds angles to 1e-5 * pi/2 unless told otherwise.
+ANGLE_DECIMALS = 15
+
+
+@lru_cache(maxsize=8)
+def fake_device(name: str) -> BackendV2:
+    """A fake device of the Runtime client by name, such as `fake_marrakesh`.
+
+    Raises:
+        BackendError: for an unknown name, naming the nearest.
+    """
+    names = fake_device_names()
+    if name not in names:
+        raise BackendError(
+            f"device {name!r} is unknown{nearest(name, list(names))}; fake devices: "
+            f"{', '.join(sorted(names))}"
+        )
+    import qiskit_ibm_runtime.fake_provider as provider
+
+    return getattr(provider, names[name])()
+
+
+@lru_cache(maxsize=1)
+def fake_device_names() -> dict[str, str]:
+    """Names of the fake devices with at least 5 qubits, and the classes behind them."""
+    import re
+
+    import qiskit_ibm_runtime.fake_provider as provider
+
+    classes = [c for c in dir(provider) if re.fullmatch(r"Fake[A-Z]\w*", c) and "Provider" not in c]
+    return {"fake_" + c[4:].removesuffix("V2").lower(): c for c in classes}
+
+
+@final
+class IBMExecutor:
+    """Rows as one PUB through `executor_sampler.Sampler`, on a fake device in local mode."""
+
+    def __init__(self, backend: str, transpile: TranspileOptions | None = None) -> None:
+        """Make an executor.
+
+        Args:
+            backend: name of a fake device.
+            transpile: how circuits are transpiled.
+
+        Raises:
+            BackendError: if the device is unknown or lacks mid-circuit measurement and reset.
+        """
+        if not backend.startswith("fake_"):
+            raise BackendError(
+                f"backend.name = {backend!r}: this version runs on exact, aer and fake devices "
+                "(fake_marrakesh, fake_boston, …); submission to real devices is not part of it yet"
+            )
+        self._backend = fake_device(backend)
+        self._transpile = transpile or TranspileOptions()
+        self._circuits: dict[str, ISACircuit] = {}
+        self._results = LocalResults()
+
+    @property
+    def name(self) -> str:
+        """The device's name."""
+        return str(self._backend.name)
+
+    @property
+    def target(self) -> Any:
+        """The device's `Target`."""
+        return self._backend.target
+
+    def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        """The circuit transpiled for the device."""
+        key = unrolled.circuit.name + unrolled.cell.digest
+        if key not in self._circuits:
+            self._circuits[key] = to_isa(unrolled, self.target, self._transpile)
+        return self._circuits[key]
+
+    def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
+        """Run in local mode; returns an id for `fetch`."""
+        isa = self.isa(unrolled)
+        simulator = self._simulator(isa)
+        shape = (unrolled.num_steps, unrolled.num_bits)
+
+        def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
+            return self._sample(simulator, isa, angles, shots, seed, shape)
+
+        return self._results.keep(sample_rows(request, unrolled.angle_map, shape, sampler))
+
+    def poll(self, job: str) -> bool:
+        """Always done in local mode."""
+        return job in self._results
+
+    def fetch(self, job: str) -> PackedBits:
+        """The outcomes, once."""
+        return self._results.take(job)
+
+    def _simulator(self, isa: ISACircuit) -> BackendV2:
+        # The client would hand Aer the noise of all qubits, seconds for every run; the qubits
+        # that the circuit leaves idle cannot change its outcomes.
+        from qiskit_aer import AerSimulator
+
+        noise = device_noise(self.target)
+        simulator = AerSimulator.from_backend(self._backend)
+        simulator.set_options(noise_model=noise.aer_model(isa.qubits, local=False))
+        return simulator
+
+    def _sample(
+        self,
+        simulator: BackendV2,
+        isa: ISACircuit,
+        angles: NDArray[np.float64],
+        shots: int,
+        seed: int,
+        shape: tuple[int, int],
+    ) -> NDArray[np.uint8]:
+        from qiskit_ibm_runtime.executor_sampler import Sampler
+
+        sampler = Sampler(
+            mode=simulator,
+            options={"simulator": {"seed_simulator": seed, "angle_decimals": ANGLE_DECIMALS}},
+        )
+        job = sampler.run([(isa.circuit, isa.parameter_values(angles))], shots=shots)
+        try:
+            data = job.result()[0].data
+        except Exception as error:  # noqa: BLE001  # the client raises many kinds
+            raise JobError(f"job {job.job_id()} failed on {self.name}: {error}") from error
+        return step_bits(data, shape)

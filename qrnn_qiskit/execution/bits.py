@@ -1,0 +1,102 @@
+"""Measured bits as they are kept, and the outputs computed from them.
+
+Axes: R rows, N shots of all rows together, T steps, K bits of a step.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Final, Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrnn_qiskit.estimate import Array, Outputs
+
+OutputKind = Literal["z", "probabilities"]
+CHUNK_BYTES: Final = 64 << 20  # of unpacked values at a time
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PackedBits:
+    """The outcomes of every shot, eight bits to a byte.
+
+    Attributes:
+        packed: `[N, ceil(T*K/8)]`, bit (t, k) at position t*K + k, big-endian in each byte; the
+            shots of row 0 first, then those of row 1, …
+        count: `[R]` shots of each row.
+        num_steps: T.
+        num_bits: K.
+    """
+
+    packed: NDArray[np.uint8]
+    count: NDArray[np.int64]
+    num_steps: int
+    num_bits: int
+
+    @staticmethod
+    def from_bits(bits: NDArray[np.uint8], count: NDArray[np.int64]) -> PackedBits:
+        """Pack `[N, T, K]` bits of rows that have `count[R]` shots each."""
+        _, steps, width = bits.shape
+        return PackedBits(np.packbits(bits.reshape(len(bits), -1), axis=1), count, steps, width)
+
+    def unpack(self, shots: slice) -> NDArray[np.uint8]:
+        """Bits `[n, T, K]` of some shots."""
+        flat = np.unpackbits(self.packed[shots], axis=1, count=self.num_steps * self.num_bits)
+        return flat.reshape(-1, self.num_steps, self.num_bits)
+
+    def outputs(self, kind: OutputKind = "z") -> Outputs:
+        """Mean and single-shot covariance of the outputs of each row.
+
+        Args:
+            kind: "z" for 1 - 2 bit, K values a step; "probabilities" for the indicator of each
+                joint outcome of a step's bits, 2^K values, bit 0 the least significant.
+        """
+        width = self.num_bits if kind == "z" else 2**self.num_bits
+        size = self.num_steps * width
+        mean = np.empty((len(self.count), size))
+        covariance = np.empty((len(self.count), size, size))
+        first_shot = np.concatenate([[0], np.cumsum(self.count)])
+        for start, stop in _chunks(self.count, size):
+            shots = slice(first_shot[start], first_shot[stop])
+            values = _values(self.unpack(shots), kind)
+            values = values.reshape(stop - start, -1, size)
+            mean[start:stop] = values.mean(axis=1)
+            centred = values - mean[start:stop, None, :]
+            scale = 1.0 / max(1, values.shape[1] - 1)
+            covariance[start:stop] = np.matmul(centred.transpose(0, 2, 1), centred) * scale
+        return Outputs(mean.reshape(-1, self.num_steps, width), self.count, covariance)
+
+    def to_bytes(self) -> bytes:
+        """The bits as npz bytes, without pickle."""
+        buffer = io.BytesIO()
+        shape = np.array([self.num_steps, self.num_bits])
+        np.savez(buffer, packed=self.packed, count=self.count, shape=shape)
+        return buffer.getvalue()
+
+    @staticmethod
+    def from_bytes(data: bytes) -> PackedBits:
+        """The bits that `to_bytes` wrote."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            steps, width = (int(v) for v in arrays["shape"])
+            return PackedBits(arrays["packed"], arrays["count"], steps, width)
+
+
+def _values(bits: NDArray[np.uint8], kind: OutputKind) -> Array:
+    if kind == "z":
+        return 1.0 - 2.0 * bits
+    weights = 1 << np.arange(bits.shape[2])
+    outcome = (bits * weights).sum(axis=2)
+    return (outcome[..., None] == np.arange(2 ** bits.shape[2])).astype(np.float64)
+
+
+def _chunks(count: NDArray[np.int64], size: int) -> list[tuple[int, int]]:
+    """Runs of rows with equal shots, cut so that one run's values fit into CHUNK_BYTES."""
+    borders = [0, *(np.flatnonzero(np.diff(count)) + 1), len(count)]
+    chunks = []
+    for first, last in zip(borders, borders[1:], strict=False):
+        rows = max(1, CHUNK_BYTES // max(1, 8 * size * int(count[first]))) if last > first else 1
+        chunks += [(start, min(start + rows, last)) for start in range(first, last, rows)]
+    return chunks

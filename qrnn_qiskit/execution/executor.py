@@ -1,0 +1,73 @@
+"""What an executor is: the only thing that knows what a backend is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, final, runtime_checkable
+
+from qrnn_qiskit.angle_map import Array
+from qrnn_qiskit.circuit.unroll import UnrolledCircuit
+from qrnn_qiskit.execution.bits import OutputKind, PackedBits
+from qrnn_qiskit.execution.isa import ISACircuit
+from qrnn_qiskit.gradient.plan import EvaluationPlan
+from qrnn_qiskit.estimate import Outputs
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class EvaluationRequest:
+    """Rows to measure.
+
+    Attributes:
+        plan: the rows.
+        shots: shots of each row; row r gets `shots * plan.repeats[r]`.
+        seed: of every random number that serves this request; a real device ignores it.
+    """
+
+    plan: EvaluationPlan
+    shots: int
+    seed: int
+
+
+class Executor(Protocol):
+    """Evaluates rows with shots: submit, poll, fetch."""
+
+    @property
+    def name(self) -> str:
+        """The backend's name, as in a job file."""
+        ...
+
+    def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        """The circuit that runs, transpiled once for each unrolled circuit."""
+        ...
+
+    def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
+        """Hand in the rows; returns the job's id."""
+        ...
+
+    def poll(self, job: str) -> bool:
+        """Whether the job is done.
+
+        Raises:
+            JobError: if it failed or was cancelled.
+        """
+        ...
+
+    def fetch(self, job: str) -> PackedBits:
+        """The outcomes of a job that is done."""
+        ...
+
+
+@runtime_checkable
+class SupportsExact(Protocol):
+    """An executor that also has exact values, without shots."""
+
+    def exact_outputs(
+        self, unrolled: UnrolledCircuit, plan: EvaluationPlan, kind: OutputKind
+    ) -> Outputs:
+        """Exact outputs of all rows."""
+        ...
+
+    def forward(self, unrolled: UnrolledCircuit, angles: Array, kind: OutputKind) -> Array:
+        """Exact outputs `[B, T, K]` at angles `[B, O]`."""
+        ...

@@ -1,0 +1,33 @@
+"""What all tests share: one thread per worker, Hypothesis profiles, and seeds that are told."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+# Read when numpy, Aer and matplotlib are imported. The tests run in as many processes as there
+# are cores, so each keeps to one thread.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default",
+    max_examples=25,
+    deadline=None,  # the first example of a worker pays for imports
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=500)
+settings.load_profile("default")
+
+
+@pytest.fixture
+def seed() -> int:
+    """A fresh seed for a statistical test, printed when it fails; QRNN_TEST_SEED repeats one."""
+    value = int(os.environ.get("QRNN_TEST_SEED") or secrets.randbits(32))
+    print(f"seed: repeat with QRNN_TEST_SEED={value}")
+    return value
