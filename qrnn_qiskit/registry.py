@@ -19,7 +19,7 @@ class Registry:
     """The entries of one package; nothing is imported before an entry is asked for.
 
     Attributes:
-        package: dotted name, such as `"qrnn_qiskit.gradient.rules"`.
+        package: dotted name, such as `"qrnn_qiskit.gradients.rules"`.
         table: the job-file table the entries are named in, such as `"gradient"` (for messages).
         key: the key of that table holding the entry's name, such as `"method"`.
     """

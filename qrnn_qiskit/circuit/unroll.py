@@ -20,9 +20,9 @@ from qrnn_qiskit.occurrence import OccurrenceTable
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class UnrolledCircuit:
-    """A cell unrolled over T steps.
+    """A cell unrolled over T steps; compared by identity, so unroll once.
 
     Attributes:
         cell: where it came from.

@@ -24,7 +24,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_all(as_json: AsJson = False) -> None:
-    """List the cells that a job can name: families, and files of the library."""
+    """List the cells that a job can name."""
     from qrnn_qiskit.run.cells import list_cells
 
     known = list_cells()
@@ -40,7 +40,7 @@ def show(
     steps: Annotated[int, typer.Option("--steps", min=1, metavar="T", help="Steps to unroll.")] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a cell and its unrolled circuit, with its counts and its dead weights."""
+    """Draw a cell, count its parts, name its dead weights."""
     from qrnn_qiskit.run.cells import describe_cell
 
     description = describe_cell(source, steps)
@@ -66,7 +66,10 @@ def check(
     source: Annotated[str, typer.Argument(metavar="FILE", help="Cell file, or name of a cell.")],
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a cell is fit for use; exit code 2 and the reason when it is not."""
+    """Say whether a cell is fit for use.
+
+    When it is not, the reason is given and the exit code is 2.
+    """
     from qrnn_qiskit.run.cells import check_cell
 
     report = check_cell(source)
@@ -88,7 +91,7 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a family's cell as an OpenQASM 3 file, to be edited or cited."""
+    """Write a family's cell as an OpenQASM 3 file."""
     from qrnn_qiskit.run.cells import export_cell
 
     text = export_cell(family, parse_settings(settings or ()))

@@ -19,10 +19,13 @@ app = typer.Typer(
 
 @app.command()
 def show(source: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Print a job with its defaults and overrides resolved, as TOML that gives the same job."""
+    """Print a job with defaults and overrides resolved.
+
+    The output is TOML that gives the same job.
+    """
     from qrnn_qiskit.spec.compose import job_to_dict, load_job
 
-    job = job_to_dict(load_job(source, overrides or ()))
+    job = job_to_dict(load_job(source, overrides=overrides or ()))
     if as_json:
         show_json(job)
         return

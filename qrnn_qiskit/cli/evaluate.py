@@ -27,10 +27,10 @@ def predict(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict new data with the best weights of a run, in the data's units."""
+    """Predict new data with a run's best weights, in the data's units."""
     from qrnn_qiskit.run.jobs import predict_run
 
-    result = predict_run(run, data, overrides or ())
+    result = predict_run(run, data, overrides=overrides or ())
     if as_json:
         show_json(result)
         return
@@ -47,7 +47,7 @@ def evaluate(
     """Evaluate the outputs of each step for given weights."""
     from qrnn_qiskit.run.jobs import evaluate_job
 
-    result = evaluate_job(source, overrides or (), weights, data)
+    result = evaluate_job(source, overrides=overrides or (), weights=weights, data=data)
     if as_json:
         show_json(result)
         return
@@ -66,10 +66,10 @@ def gradient(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate the loss and its gradient once, by any gradient rule."""
+    """Evaluate a loss and its gradient by any gradient rule."""
     from qrnn_qiskit.run.jobs import gradient_job
 
-    result = gradient_job(source, overrides or (), weights, data)
+    result = gradient_job(source, overrides=overrides or (), weights=weights, data=data)
     if as_json:
         show_json(result)
         return

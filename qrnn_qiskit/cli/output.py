@@ -6,9 +6,12 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import typer
+
+_SPELLING: Final = {"qpu": "QPU", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+_DIGITS: Final = 4
 
 
 def show_json(document: Any) -> None:
@@ -28,7 +31,8 @@ def show_message(text: str) -> None:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows under column names; columns of numbers are aligned to the right."""
-    cells = [[cell_text(value) for value in row] for row in rows]
+    by_column = [_column_texts(values) for values in zip(*rows, strict=True)]
+    cells = [list(row) for row in zip(*by_column, strict=True)]
     right = [bool(cells) and all(_is_number(row[j]) for row in cells) for j in range(len(columns))]
     if sys.stdout.isatty():
         _show_rich_table(columns, cells, right)
@@ -62,7 +66,7 @@ def show_mapping(mapping: Mapping[str, Any]) -> None:
 def key_text(key: str) -> str:
     """A key as people read it: `qpu_seconds` is `QPU seconds`."""
     words = key.replace("_", " ").split(" ")
-    return " ".join({"qpu": "QPU", "rmse": "RMSE", "mae": "MAE"}.get(word, word) for word in words)
+    return " ".join(_SPELLING.get(word, word) for word in words)
 
 
 def cell_text(value: Any) -> str:
@@ -104,6 +108,16 @@ def _show_rich_table(columns: Sequence[str], cells: list[list[str]], right: list
     for row in cells:
         table.add_row(*(Text(text) for text in row))
     Console().print(table)
+
+
+def _column_texts(values: Sequence[Any]) -> list[str]:
+    """Texts of a column; floats of like size get as many decimals as the smallest needs."""
+    sizes = [abs(v) for v in values if isinstance(v, float) and math.isfinite(v) and v]
+    alike = bool(sizes) and max(sizes) < 1e4 * min(sizes) and 1e-4 <= min(sizes) < 1e6
+    if not alike:
+        return [cell_text(value) for value in values]
+    decimals = max(0, _DIGITS - 1 - math.floor(math.log10(min(sizes))))
+    return [f"{v:.{decimals}f}" if isinstance(v, float) else cell_text(v) for v in values]
 
 
 def _is_number(text: str) -> bool:

@@ -15,6 +15,7 @@ from qrnn_qiskit.cli.output import (
     show_message,
     show_records,
 )
+from qrnn_qiskit.errors import RunError
 
 if TYPE_CHECKING:
     from qrnn_qiskit.run.jobs import RunResult
@@ -57,10 +58,10 @@ def run(
 
 
 def plan(source: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Say what a job would cost, and whether the budget allows it; nothing is submitted."""
+    """Say what a job would cost; nothing is submitted."""
     from qrnn_qiskit.run.jobs import plan_job
 
-    planned = plan_job(source, overrides or ())
+    planned = plan_job(source, overrides=overrides or ())
     show_json(planned) if as_json else show_mapping(planned)
 
 
@@ -110,5 +111,20 @@ def _how_to_continue(source: str, run_dir: Path | None) -> str:
 
 
 def _show_result(result: RunResult, as_json: bool) -> None:
-    """Print the table of models and where the run is; draw its picture."""
-    raise NotImplementedError
+    """Print the table of models and where the run is, after drawing its pictures."""
+    from qrnn_qiskit.plot import plot_run
+
+    pictures: list[Path] = []
+    try:
+        pictures = plot_run(result.run_dir)
+    except RunError as error:  # the run itself is done, with a picture or without
+        show_message(f"no picture: {error}")
+    if as_json:
+        show_json({**result.to_dict(), "pictures": [str(path) for path in pictures]})
+        return
+    if result.table:
+        show_records(result.table)
+        show_line()
+    show_line(f"run directory: {result.run_dir}")
+    for path in pictures:
+        show_line(f"picture: {path}")

@@ -9,7 +9,7 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.isa import ISACircuit
-from qrnn_qiskit.gradient.plan import EvaluationPlan
+from qrnn_qiskit.gradients.plan import EvaluationPlan
 from qrnn_qiskit.estimate import Outputs
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -43,7 +42,7 @@ class Noise:
         error = self._error(gate, qubits)
         if error is None:
             return None
-        return _transfer_matrix(error)
+        return np.real(PTM(SuperOp(error)).data)
 
     def flips(self, qubit: int) -> tuple[float, float]:
         """Probabilities of reading 1 for 0, and 0 for 1."""
@@ -77,11 +76,6 @@ class Noise:
 
     def _error(self, gate: str, qubits: tuple[int, ...]) -> QuantumError | None:
         return self.gate_errors.get((gate, qubits), self.gate_errors.get((gate, ())))
-
-
-@functools.lru_cache(maxsize=4096)
-def _transfer_matrix(error: QuantumError) -> NDArray[np.float64]:
-    return np.real(PTM(SuperOp(error)).data)
 
 
 def simple_noise(depolarizing_1q: float, depolarizing_2q: float, readout: float) -> Noise:
@@ -130,6 +124,18 @@ def device_noise(target: Target) -> Noise:
         {(name, tuple(qubits)): error for name, qubits, error in gates},
         {qubits[0]: _flips(error) for qubits, error in readout},
     )
+
+
+def named_device_noise(device: str) -> Noise:
+    """Noise of a device by name, such as `fake_boston`.
+
+    Raises:
+        BackendError: if the device is unknown.
+    """
+    # The backend module is the only one that may import the Runtime client.
+    from qrnn_qiskit.execution.backends.ibm import fake_device
+
+    return device_noise(fake_device(device).target)
 
 
 def _flips(error: Any) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.execution.aer_run import sample_rows
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
-from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
+from qrnn_qiskit.execution.isa import ISACache, ISACircuit, TranspileOptions
 from qrnn_qiskit.execution.noise import Noise
 from qrnn_qiskit.execution.results import LocalResults
 
@@ -36,17 +36,13 @@ class AerExecutor:
             transpile: how circuits are transpiled.
         """
         self._noise = noise
-        self._transpile = transpile or TranspileOptions()
-        self._circuits: dict[str, ISACircuit] = {}
+        target = (lambda: noise.target) if noise else (lambda: _simulator().target)
+        self._circuits = ISACache(target, transpile or TranspileOptions())
         self._results = LocalResults()
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs: transpiled for Aer, or for the noisy device."""
-        key = unrolled.circuit.name + unrolled.cell.digest
-        if key not in self._circuits:
-            target = self._noise.target if self._noise else _simulator().target
-            self._circuits[key] = to_isa(unrolled, target, self._transpile)
-        return self._circuits[key]
+        return self._circuits.get(unrolled)
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run at once; returns an id for `fetch`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from qrnn_qiskit.execution.aer_run import sample_rows
 from qrnn_qiskit.execution.backends.aer import step_bits
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
-from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
+from qrnn_qiskit.execution.isa import ISACache, ISACircuit, TranspileOptions
 from qrnn_qiskit.execution.noise import device_noise
 from qrnn_qiskit.execution.results import LocalResults
 from qrnn_qiskit.spec.messages import nearest
@@ -78,8 +79,8 @@ class IBMExecutor:
                 "(fake_marrakesh, fake_boston, …); submission to real devices is not part of it yet"
             )
         self._backend = fake_device(backend)
-        self._transpile = transpile or TranspileOptions()
-        self._circuits: dict[str, ISACircuit] = {}
+        self._circuits = ISACache(lambda: self.target, transpile or TranspileOptions())
+        self._simulators: WeakKeyDictionary[UnrolledCircuit, BackendV2] = WeakKeyDictionary()
         self._results = LocalResults()
 
     @property
@@ -94,15 +95,14 @@ class IBMExecutor:
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit transpiled for the device."""
-        key = unrolled.circuit.name + unrolled.cell.digest
-        if key not in self._circuits:
-            self._circuits[key] = to_isa(unrolled, self.target, self._transpile)
-        return self._circuits[key]
+        return self._circuits.get(unrolled)
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run in local mode; returns an id for `fetch`."""
         isa = self.isa(unrolled)
-        simulator = self._simulator(isa)
+        if unrolled not in self._simulators:
+            self._simulators[unrolled] = self._simulator(isa)
+        simulator = self._simulators[unrolled]
         shape = (unrolled.num_steps, unrolled.num_bits)
 
         def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:

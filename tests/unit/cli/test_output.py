@@ -54,9 +54,12 @@ def test_json_is_one_document_with_lists_of_numbers_on_one_line(
 
 
 def test_tables_are_aligned_columns_when_piped(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table(["model", "rmse", "shots"], [["QRNN", 0.5123456789, 1024], ["ridge", None, 7]])
+    show_table(
+        ["model", "rmse", "shots"],
+        [["QRNN", 0.5123456789, 1024], ["ridge", None, 7], ["zero", 0.6, 8]],
+    )
     assert capsys.readouterr().out == (
-        "model      rmse  shots\nQRNN   0.512346  1,024\nridge         -      7\n"
+        "model    rmse  shots\nQRNN   0.5123  1,024\nridge       -      7\nzero   0.6000      8\n"
     )
 
 
@@ -70,6 +73,13 @@ def test_tables_on_a_terminal_hold_the_same_cells(
     assert "0.5" in out
 
 
+def test_floats_of_very_different_size_keep_their_digits(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_table(["x"], [[1.5e-7], [20.25], [math.nan]])
+    assert capsys.readouterr().out.split() == ["x", "1.5e-07", "20.25", "nan"]
+
+
 def test_an_empty_table_shows_its_columns(capsys: pytest.CaptureFixture[str]) -> None:
     show_table(["weight", "gradient"], [])
     assert capsys.readouterr().out == "weight  gradient\n"
@@ -77,9 +87,8 @@ def test_an_empty_table_shows_its_columns(capsys: pytest.CaptureFixture[str]) ->
 
 def test_records_with_different_keys_share_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     show_records([{"run": "a", "step": 3}, {"run": "b", "qpu_seconds": 1.5}])
-    assert (
-        capsys.readouterr().out
-        == "run  step  QPU seconds\na       3            -\nb       -          1.5\n"
+    assert capsys.readouterr().out == (
+        "run  step  QPU seconds\na       3            -\nb       -        1.500\n"
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from qrnn_qiskit.cli import main
 
-HEAVY = {"qiskit", "qiskit_aer", "qiskit_ibm_runtime", "scipy.optimize", "matplotlib", "numpy"}
+HEAVY = {"qiskit", "qiskit_aer", "qiskit_ibm_runtime", "scipy.optimize", "matplotlib"}
 COMMANDS = ["run", "plan", "predict", "evaluate", "gradient", "status", "plot", "cells", "config"]
 
 
@@ -34,6 +34,14 @@ def test_the_package_is_a_command_too() -> None:
         [sys.executable, "-m", "qrnn_qiskit", "--help"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("Usage: qrnn ")
+
+
+def test_version(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"1.2.3 of {name}")
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == "qrnn 1.2.3 of qrnn-qiskit\n"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_elnino_options() -> None:
     assert splits.train.features[0, 0, 0] == 23.11
     assert splits.train.targets[0, 0, 0] == 23.86
     with pytest.raises(SpecError, match=r"data\.horizon = 0"):
-        load_data(DataSpec.model_validate({"name": "elnino", "horizon": 0}), seed=0)
+        DATASETS.build("elnino", {"horizon": 0})
     with pytest.raises(SpecError, match=r"data\.windows is not a key"):
         load_data(DataSpec.model_validate({"name": "elnino", "windows": 5}), seed=0)
     with pytest.raises(DataError, match="needs at least 201 rows in each part"):

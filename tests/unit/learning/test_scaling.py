@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -18,6 +18,7 @@ DATA = arrays(np.float64, (4, 3, 2), elements=VALUES)
 RANGE = st.tuples(st.floats(-10, 0), st.floats(0.5, 10))
 
 
+@settings(deadline=None)
 @given(DATA, DATA, RANGE)
 def test_unscaling_inverts_scaling(
     features: np.ndarray, targets: np.ndarray, range_: tuple[float, float]
@@ -34,13 +35,14 @@ def test_unscaling_inverts_scaling(
         assert range_[0] <= scale(values).min() <= scale(values).max() <= range_[1]
 
 
+@settings(deadline=None)
 @given(DATA, RANGE)
 def test_training_data_fill_the_range(data: np.ndarray, range_: tuple[float, float]) -> None:
     scaling = Scaling.fit(data, data, range_)
     scaled = scaling.scale_features(data)
     for f in range(2):
         column = data[:, :, f]
-        if np.ptp(column) <= 1e-6 * np.abs(column).max():
+        if np.ptp(column) <= 1e-6 * np.abs(column).max() + 1e-250:
             continue
         assert scaled[:, :, f].min() == pytest.approx(range_[0], abs=1e-8)
         assert scaled[:, :, f].max() == pytest.approx(range_[1], abs=1e-8)
@@ -70,6 +72,7 @@ def test_warns_of_features_outside_the_fitted_range() -> None:
         scaling.warn_outside(np.array([[0.0, 5.0]]), ("pressure", "wind"))
 
 
+@settings(deadline=None)
 @given(DATA, RANGE)
 def test_saved_and_read_back_is_the_same(data: np.ndarray, range_: tuple[float, float]) -> None:
     scaling = Scaling.fit(data, 2.0 * data, range_)

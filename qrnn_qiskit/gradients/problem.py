@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.angle_map import AngleMap, Array
-from qrnn_qiskit.gradient.plan import EvaluationPlan
+from qrnn_qiskit.gradients.plan import EvaluationPlan
 from qrnn_qiskit.occurrence import OccurrenceTable
 
 

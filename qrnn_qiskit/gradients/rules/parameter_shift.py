@@ -14,8 +14,8 @@ from typing import final
 
 import numpy as np
 
-from qrnn_qiskit.gradient.plan import EvaluationPlan, Rows, build_plan
-from qrnn_qiskit.gradient.problem import GradientProblem
+from qrnn_qiskit.gradients.plan import EvaluationPlan, Rows, build_plan
+from qrnn_qiskit.gradients.problem import GradientProblem
 
 
 @final

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final, final
 
 import numpy as np
@@ -113,6 +113,26 @@ class EvaluationPlan:
             self.term_coefficient[:, None, None] * masked[rows],
         )
         return jacobian
+
+    def output_jacobian_variance(self, outputs: Outputs) -> Array:
+        """Variance of each entry of `output_jacobian`, `[P, B, T, K]`."""
+        steps, values = outputs.mean.shape[1:]
+        variance = np.zeros((self.weights.shape[1], self.num_sequences, steps, values))
+        if outputs.count is None or outputs.covariance is None:
+            return variance
+        of_row = np.diagonal(outputs.covariance, axis1=1, axis2=2) / outputs.count[:, None]
+        masked = of_row.reshape(outputs.mean.shape) * self.masks[self.mask][:, :, None]
+        rows = self.term_row
+        np.add.at(
+            variance,
+            (self.term_weight, self.sequence[rows]),
+            self.term_coefficient[:, None, None] ** 2 * masked[rows],
+        )
+        return variance
+
+    def with_repeats(self, repeats: NDArray[np.int64]) -> EvaluationPlan:
+        """The same rows, measured more or less often; `repeats` is `[R]`."""
+        return replace(self, repeats=repeats)
 
     def _scatter(self, values: Array) -> Array:
         return np.bincount(self.term_weight, values, minlength=self.weights.shape[1])

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, final
 import numpy as np
 from pydantic import Field
 
-from qrnn_qiskit.gradient.plan import EvaluationPlan, Rows, build_plan
-from qrnn_qiskit.gradient.problem import GradientProblem
+from qrnn_qiskit.gradients.plan import EvaluationPlan, Rows, build_plan
+from qrnn_qiskit.gradients.problem import GradientProblem
 
 EXACT_STEP = 1e-5  # rounding and truncation error balance near the cube root of 1e-16
 

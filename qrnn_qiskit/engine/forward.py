@@ -1,0 +1,92 @@
+"""Exact outputs of a program for a batch of rows.
+
+Axes: R rows, A angles, T steps, K output values per step.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from qrnn_qiskit.engine.plan import MEMORY_LIMIT, chunks, padded
+from qrnn_qiskit.engine.program import Program
+from qrnn_qiskit.engine.tape import Tape, tape_of
+from qrnn_qiskit.engine.workspace import Workspace, pooled
+from qrnn_qiskit.estimate import Array
+
+Kind = Literal["z", "probabilities"]
+FLOAT = 8
+
+
+def outputs(
+    program: Program, angles: Array, *, kind: Kind = "z", memory_limit: int = MEMORY_LIMIT
+) -> Array:
+    """Expectation values of the recorded bits, readout errors included.
+
+    Args:
+        program: the circuit.
+        angles: `[R, A]` in rad.
+        kind: `"z"` for <Z> = P(0) - P(1) of each bit, `[R, T, K]`; `"probabilities"` for the joint
+            distribution of the bits of each step, `[R, T, 2^K]`, bit k of weight 2^k.
+        memory_limit: bytes to stay within; rows are worked on in chunks, which leaves every bit of
+            the result as it is.
+
+    Raises:
+        DataError: where the angles do not fit the program or are not finite.
+        BackendError: where the memory limit is too small for a block of 8 rows.
+    """
+    angles = program.checked(angles)
+    tape = tape_for(program, kind)
+    rows = angles.shape[0]
+    records = np.empty((tape.start.size, rows))
+    for chunk in forward_chunks(tape, rows, memory_limit):
+        part = angles[chunk]
+        size = padded_part(rows, part)
+        noted = np.repeat(tape.start[:, None], size, axis=1)
+        with pooled(Workspace, tape, size) as space:
+            space.load(part)
+            space.start()
+            space.forward(tape.entries, noted)
+        records[:, chunk] = noted[:, : part.shape[0]]
+    return finished(program, tape, records, kind)
+
+
+def tape_for(program: Program, kind: Kind) -> Tape:
+    """The tape whose records give the outputs; one bit's probabilities follow from its mean."""
+    return tape_of(program, joint=kind == "probabilities" and program.num_bits > 1)
+
+
+def padded_part(rows: int, part: Array) -> int:
+    """Rows of the arrays for a part of all rows; a single row stands alone only if it is all."""
+    return 1 if rows == 1 else padded(max(part.shape[0], 2))
+
+
+def state_bytes(tape: Tape) -> int:
+    """Bytes of one row's state at its widest."""
+    return FLOAT * max(tape.leads) * 4**tape.num_qubits
+
+
+def forward_chunks(tape: Tape, rows: int, memory_limit: int) -> list[slice]:
+    """Rows to propagate at a time."""
+    state = state_bytes(tape)
+    per_row = 4 * state + FLOAT * (5 * tape.num_angles + 2 * tape.start.size)
+    return chunks(
+        rows, state, per_row, memory_limit, f"a density matrix of {tape.num_qubits} qubits"
+    )
+
+
+def finished(program: Program, tape: Tape, records: Array, kind: Kind) -> Array:
+    """Outputs `[R, T, K']` from records `[slots, R]`."""
+    values = tape.offset + tape.scale * records.T
+    if kind == "probabilities" and program.num_bits == 1:
+        values = np.stack([(1.0 + values) / 2.0, (1.0 - values) / 2.0], axis=-1)
+    return np.ascontiguousarray(values).reshape(records.shape[1], program.num_steps, -1)
+
+
+def pulled_back(program: Program, tape: Tape, cotangent: Array, kind: Kind) -> Array:
+    """dL/d(records) `[slots, R]` from dL/d(outputs) `[R, T, K']`."""
+    if kind == "probabilities" and program.num_bits == 1:
+        cotangent = (cotangent[..., 0] - cotangent[..., 1]) / 2.0
+    flat = cotangent.reshape(cotangent.shape[0], -1)
+    return np.ascontiguousarray((flat * tape.scale).T)

@@ -1,0 +1,256 @@
+"""A program as a list of kernels: made once, run for every batch of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Final, final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrnn_qiskit.engine.kernels import (
+    DephaseKernel,
+    MapKernel,
+    ResetKernel,
+    RotationKernel,
+    channel_kernel,
+)
+from qrnn_qiskit.engine.program import Channel, Program, Reset, Rotation
+from qrnn_qiskit.engine.simplify import Dephase, Outcome, Simple, simplify
+from qrnn_qiskit.estimate import Array
+
+# A unitary gate is undone by its transpose; noise this weak is lost in rounding.
+_ORTHOGONAL: Final = 1e-13
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Rotate by an angle.
+
+    A run is a stretch of the tape that can be undone: rotations and unitary gates between maps
+    that cannot. `opens` and `closes` mark the first and the last rotation of a run: reverse mode
+    keeps the state after the last, and undoes the others.
+    """
+
+    kernel: int
+    column: int
+    opens: bool
+    closes: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Apply a constant map; `unitary` if its transpose undoes it."""
+
+    kernel: int
+    unitary: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Note a component of the state as record `slot`."""
+
+    component: int
+    slot: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Measure a qubit and keep the recorded bit as a new first axis of `lead` branches."""
+
+    lead: int
+    qubit: int
+    readout: Array
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Note the joint probabilities of a step's bits, then sum over the axes of those bits.
+
+    Attributes:
+        num_axes: classical axes of the state, all of length 2.
+        axes: those of the step's bits, highest bit first.
+        slots: records of the outcomes, in C order of `axes`.
+    """
+
+    num_axes: int
+    axes: tuple[int, ...]
+    slots: NDArray[np.intp]
+
+
+Entry = Turn | Fixed | Record | Fork | Join
+
+
+@final
+@dataclass(slots=True, eq=False)
+class Kernels:
+    """Kernels without repetition: those of all steps are the same."""
+
+    num_qubits: int
+    table: list[RotationKernel | MapKernel] = field(default_factory=list)
+    leads: list[int] = field(default_factory=list)
+    uses: list[int] = field(default_factory=list)
+    _index: dict[Hashable, int] = field(default_factory=dict)
+
+    def add(self, operation: Rotation | Channel | Dephase | Reset, lead: int = 1) -> int:
+        """Index of the kernel of an operation on a state with `lead` branches."""
+        key: Hashable
+        if isinstance(operation, Rotation):
+            key = ("turn", operation.generator, operation.qubits, lead)
+        elif isinstance(operation, Channel):
+            key = ("map", operation.ptm.tobytes(), operation.qubits, lead)
+        else:
+            key = (type(operation).__name__, operation.qubit, lead)
+        if key not in self._index:
+            self._index[key] = len(self.table)
+            self.table.append(self._make(operation))
+            self.leads.append(lead)
+            self.uses.append(0)
+        self.uses[self._index[key]] += 1
+        return self._index[key]
+
+    def _make(
+        self, operation: Rotation | Channel | Dephase | Reset
+    ) -> RotationKernel | MapKernel:
+        n = self.num_qubits
+        if isinstance(operation, Rotation):
+            return RotationKernel(operation.generator, operation.qubits, n)
+        if isinstance(operation, Channel):
+            return channel_kernel(operation.ptm, operation.qubits, n)
+        if isinstance(operation, Dephase):
+            return DephaseKernel(operation.qubit, n)
+        return ResetKernel(operation.qubit, n)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Tape:
+    """What `forward` and `reverse` run.
+
+    Records are the raw numbers read off the state: <Z> of the measured qubits, or the joint
+    probabilities of a step's bits. `start` holds their values where nothing is measured; the
+    outputs are `offset + scale * record`.
+    """
+
+    num_qubits: int
+    num_angles: int
+    entries: tuple[Entry, ...]
+    kernels: Kernels
+    start: Array
+    offset: Array
+    scale: Array
+
+    @property
+    def leads(self) -> tuple[int, ...]:
+        """Numbers of branches that the state has at some time."""
+        forks = (entry.lead for entry in self.entries if isinstance(entry, Fork))
+        return tuple(sorted({1, *(lead for fork in forks for lead in (fork, 2 * fork))}))
+
+
+_TAPES: WeakKeyDictionary[Program, dict[bool, Tape]] = WeakKeyDictionary()
+
+
+def tape_of(program: Program, *, joint: bool) -> Tape:
+    """The tape for <Z> of each bit, or for joint probabilities of the bits of a step."""
+    tapes = _TAPES.setdefault(program, {})
+    if joint not in tapes:
+        tapes[joint] = _joint_tape(program) if joint else _marginal_tape(program)
+    return tapes[joint]
+
+
+def _marginal_tape(program: Program) -> Tape:
+    n, num_bits = program.num_qubits, program.num_bits
+    kernels, entries = Kernels(n), list[Entry]()
+    offset, scale = np.zeros((2, program.num_steps * num_bits))
+    scale += 1.0
+    for operation in simplify(program):
+        if isinstance(operation, Outcome):
+            slot = operation.step * num_bits + operation.bit
+            entries.append(Record(3 * 4 ** (n - 1 - operation.qubit), slot))
+            false_one, false_zero = operation.flip
+            offset[slot], scale[slot] = false_zero - false_one, 1.0 - false_zero - false_one
+            after = Reset(operation.qubit) if operation.reset else Dephase(operation.qubit)
+            entries.append(Fixed(kernels.add(after), unitary=False))
+        else:
+            entries.append(plain_entry(kernels, operation))
+    return Tape(
+        n, program.num_angles, with_runs(entries), kernels, np.ones(offset.size), offset, scale
+    )
+
+
+def _joint_tape(program: Program) -> Tape:
+    n, num_outcomes = program.num_qubits, 2**program.num_bits
+    kernels, entries = Kernels(n), list[Entry]()
+    operations = simplify(program)
+    left = dict.fromkeys(range(program.num_steps), 0)
+    for operation in operations:
+        if isinstance(operation, Outcome):
+            left[operation.step] += 1
+    start = np.zeros((program.num_steps, num_outcomes))
+    start[[step for step, count in left.items() if count == 0], 0] = 1.0
+    live: list[tuple[int, int]] = []  # (step, bit) of each classical axis
+    for operation in operations:
+        lead = 2 ** len(live)
+        if not isinstance(operation, Outcome):
+            entries.append(plain_entry(kernels, operation, lead))
+            continue
+        step = operation.step
+        entries.append(Fork(lead, operation.qubit, operation.readout))
+        live.insert(0, (step, operation.bit))
+        if operation.reset:
+            entries.append(Fixed(kernels.add(Reset(operation.qubit), 2 * lead), unitary=False))
+        left[step] -= 1
+        if left[step] == 0:
+            bits = sorted((b for s, b in live if s == step), reverse=True)
+            outcomes = np.zeros(1, dtype=np.intp)
+            for bit in bits:
+                outcomes = (outcomes[:, None] + np.array([0, 2**bit])).ravel()
+            axes = tuple(live.index((step, bit)) for bit in bits)
+            entries.append(Join(len(live), axes, step * num_outcomes + outcomes))
+            live = [(s, b) for s, b in live if s != step]
+    return Tape(
+        n,
+        program.num_angles,
+        with_runs(entries),
+        kernels,
+        start.ravel(),
+        np.zeros(start.size),
+        np.ones(start.size),
+    )
+
+
+def plain_entry(kernels: Kernels, operation: Simple, lead: int = 1) -> Entry:
+    """The entry of an operation that records nothing."""
+    if isinstance(operation, Rotation):
+        return Turn(kernels.add(operation, lead), operation.angle, opens=False, closes=False)
+    if isinstance(operation, Outcome):
+        operation = Dephase(operation.qubit)
+    unitary = False
+    if isinstance(operation, Channel):
+        product = operation.ptm.T @ operation.ptm
+        unitary = bool(np.allclose(product, np.eye(len(product)), rtol=0.0, atol=_ORTHOGONAL))
+    return Fixed(kernels.add(operation, lead), unitary)
+
+
+def with_runs(entries: list[Entry]) -> tuple[Entry, ...]:
+    """The entries with the first and the last rotation of each run marked."""
+    runs: list[list[int]] = [[]]
+    for i, entry in enumerate(entries):
+        if isinstance(entry, Turn):
+            runs[-1].append(i)
+        elif isinstance(entry, Fork | Join) or (isinstance(entry, Fixed) and not entry.unitary):
+            runs.append([])
+    marked = list(entries)
+    for run in runs:
+        for i in run:
+            entry = entries[i]
+            if isinstance(entry, Turn):
+                marked[i] = Turn(entry.kernel, entry.column, i == run[0], i == run[-1])
+    return tuple(marked)

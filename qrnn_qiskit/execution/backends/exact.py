@@ -1,0 +1,146 @@
+"""The exact engine as an executor: exact values, their derivatives, and shots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from qiskit.transpiler import Target
+
+from qrnn_qiskit.angle_map import Array
+from qrnn_qiskit.circuit.unroll import UnrolledCircuit
+from qrnn_qiskit.engine.forward import outputs as engine_outputs
+from qrnn_qiskit.engine.reverse import value_and_vjp
+from qrnn_qiskit.engine.sample import sample
+from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.estimate import Outputs
+from qrnn_qiskit.execution.bits import OutputKind, PackedBits
+from qrnn_qiskit.execution.executor import EvaluationRequest
+from qrnn_qiskit.execution.isa import ISACache, ISACircuit, TranspileOptions
+from qrnn_qiskit.execution.noise import Noise
+from qrnn_qiskit.execution.program import CompiledProgram, compile_isa, compile_unrolled
+from qrnn_qiskit.execution.results import LocalResults
+from qrnn_qiskit.gradients.plan import EvaluationPlan
+
+CHUNK_ROWS: Final = 4096
+CHUNK_SHOTS: Final = 1 << 20
+
+
+@final
+class ExactExecutor:
+    """Density matrices through measurement and reset; with shots, samples of the exact
+    distribution.
+
+    Without noise the unrolled circuit itself is run; with noise the circuit transpiled for the
+    noise's gates, so that every gate meets its error.
+    """
+
+    name = "exact"
+
+    def __init__(
+        self, noise: Noise | None = None, transpile: TranspileOptions | None = None
+    ) -> None:
+        """Make an executor.
+
+        Args:
+            noise: errors of gates and readout; None for an ideal simulation.
+            transpile: how circuits are transpiled, where there is noise.
+        """
+        self._noise = noise
+        target = (lambda: noise.target) if noise else _no_target
+        self._circuits = ISACache(target, transpile or TranspileOptions())
+        self._programs: WeakKeyDictionary[UnrolledCircuit, CompiledProgram] = WeakKeyDictionary()
+        self._results = LocalResults()
+
+    def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        """The circuit that runs: the unrolled one, or transpiled for the noise's gates."""
+        if self._noise is not None:
+            return self._circuits.get(unrolled)
+        order = {name: i for i, name in enumerate(unrolled.occurrences.names)}
+        columns = np.array([order[p.name] for p in unrolled.circuit.parameters], dtype=np.intp)
+        return ISACircuit(unrolled.circuit, columns, tuple(range(unrolled.circuit.num_qubits)))
+
+    def exact_outputs(
+        self, unrolled: UnrolledCircuit, plan: EvaluationPlan, kind: OutputKind
+    ) -> Outputs:
+        """Exact outputs `[R, T, K]` of all rows."""
+        parts = [
+            self.forward(unrolled, plan.angles(unrolled.angle_map, slice(i, i + CHUNK_ROWS)), kind)
+            for i in range(0, plan.num_rows, CHUNK_ROWS)
+        ]
+        return Outputs(np.concatenate(parts))
+
+    def forward(self, unrolled: UnrolledCircuit, angles: Array, kind: OutputKind) -> Array:
+        """Exact outputs `[R, T, K]` at occurrence angles `[R, O]`."""
+        compiled = self._compiled(unrolled)
+        return engine_outputs(compiled.program, compiled.angles(angles), kind=kind)
+
+    def value_and_vjp(
+        self,
+        unrolled: UnrolledCircuit,
+        angles: Array,
+        cotangent_of: Callable[[Array], Array],
+        kind: OutputKind,
+    ) -> tuple[Array, Array]:
+        """Outputs `[B, T, K]` and dL/d(angles) `[B, O]` by reverse mode.
+
+        Args:
+            unrolled: the circuit.
+            angles: `[B, O]`.
+            cotangent_of: outputs to dL/d(outputs), both `[B, T, K]`.
+            kind: of the outputs.
+        """
+        compiled = self._compiled(unrolled)
+        mean, gradient = value_and_vjp(
+            compiled.program, compiled.angles(angles), cotangent_of, kind=kind
+        )
+        return mean, compiled.pull_back(gradient, angles.shape[1])
+
+    def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
+        """Sample at once; returns an id for `fetch`."""
+        compiled = self._compiled(unrolled)
+        plan = request.plan
+        count = plan.repeats * request.shots
+        # Row r draws from a stream of its own, so that chunks do not matter.
+        seeds = np.array(
+            [
+                np.random.SeedSequence(request.seed, spawn_key=(row,)).generate_state(1, np.uint64)[0]
+                for row in range(plan.num_rows)
+            ]
+        )
+        parts: list[PackedBits] = []
+        step = max(1, CHUNK_SHOTS // int(count.max()))
+        for start in range(0, plan.num_rows, step):
+            rows = slice(start, start + step)
+            angles = compiled.angles(plan.angles(unrolled.angle_map, rows))
+            parts.append(
+                PackedBits.from_bits(
+                    sample(compiled.program, angles, count[rows], seeds[rows]), count[rows]
+                )
+            )
+        packed = np.concatenate([part.packed for part in parts])
+        shape = (unrolled.num_steps, unrolled.num_bits)
+        return self._results.keep(PackedBits(packed, count, *shape))
+
+    def poll(self, job: str) -> bool:
+        """Always done."""
+        return job in self._results
+
+    def fetch(self, job: str) -> PackedBits:
+        """The outcomes, once."""
+        return self._results.take(job)
+
+    def _compiled(self, unrolled: UnrolledCircuit) -> CompiledProgram:
+        if unrolled not in self._programs:
+            self._programs[unrolled] = (
+                compile_unrolled(unrolled)
+                if self._noise is None
+                else compile_isa(unrolled, self.isa(unrolled), self._noise)
+            )
+        return self._programs[unrolled]
+
+
+def _no_target() -> Target:
+    raise BackendError("an ideal circuit is not transpiled")

@@ -1,0 +1,61 @@
+"""From the tables of a job to executors and noise."""
+
+from __future__ import annotations
+
+from qrnn_qiskit.errors import SpecError
+from qrnn_qiskit.execution.executor import Executor
+from qrnn_qiskit.execution.isa import TranspileOptions
+from qrnn_qiskit.execution.noise import Noise, named_device_noise, simple_noise
+from qrnn_qiskit.spec.job import BackendSpec, NoiseSpec
+from qrnn_qiskit.spec.messages import nearest
+
+SIMULATORS = ("exact", "aer")
+
+
+def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
+    """The executor of a job's `[backend]` and `[noise]`.
+
+    Raises:
+        SpecError: for an unknown backend, or noise on a device.
+        BackendError: if the device is unknown.
+    """
+    layout = backend.initial_layout
+    transpile = TranspileOptions(
+        backend.optimization_level,
+        backend.seed_transpiler,
+        None if layout is None else tuple(layout),
+    )
+    if backend.name == "exact":
+        from qrnn_qiskit.execution.backends.exact import ExactExecutor
+
+        return ExactExecutor(make_noise(noise), transpile)
+    if backend.name == "aer":
+        from qrnn_qiskit.execution.backends.aer import AerExecutor
+
+        return AerExecutor(make_noise(noise), transpile)
+    if not backend.name.startswith(("fake_", "ibm_")):
+        raise SpecError(
+            f"backend.name = {backend.name!r} is unknown{nearest(backend.name, SIMULATORS)}; "
+            "known: exact, aer, and devices such as fake_marrakesh"
+        )
+    if noise is not None:
+        raise SpecError(
+            f"[noise] is for the simulators exact and aer; {backend.name} brings its own: remove "
+            f'[noise], or set backend.name = "aer" and noise.device = "{backend.name}"'
+        )
+    from qrnn_qiskit.execution.backends.ibm import IBMExecutor
+
+    return IBMExecutor(backend.name, transpile)
+
+
+def make_noise(spec: NoiseSpec | None) -> Noise | None:
+    """The noise of a job; None where there is none.
+
+    Raises:
+        BackendError: if `noise.device` is unknown.
+    """
+    if spec is None:
+        return None
+    if spec.device is not None:
+        return named_device_noise(spec.device)
+    return simple_noise(spec.depolarizing_1q, spec.depolarizing_2q, spec.readout)

@@ -1,0 +1,1 @@
+"""Orchestration: evaluate, gradient, train; run directories, ledger and checkpoints."""

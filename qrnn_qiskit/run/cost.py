@@ -1,0 +1,134 @@
+"""What a job will cost, before anything is submitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+from qrnn_qiskit.errors import BudgetError
+from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.execution.isa import device_duration
+from qrnn_qiskit.run.gradient import Adjoint
+from qrnn_qiskit.run.setup import Setup, method_name
+
+# IBM's published estimate: 2 s for each job + (rep_delay + circuit time) for each execution.
+SECONDS_PER_JOB: Final = 2.0
+REP_DELAY_S: Final = 250e-6
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class EvaluationCost:
+    """One evaluation: its rows, and the executions (shots) of all of them."""
+
+    rows: int
+    executions: int
+
+
+def gradient_cost(setup: Setup, batch: int) -> EvaluationCost:
+    """Cost of one gradient on the first `batch` training sequences.
+
+    Raises:
+        BackendError: if `gradient.shots_total` is too small for the rows.
+    """
+    if isinstance(setup.rule, Adjoint):
+        return EvaluationCost(0, 0)
+    plan, shots = setup.shots.apply(setup.rule.plan(setup.problem(batch)))
+    return EvaluationCost(plan.num_rows, plan.total_repeats * (shots or 0))
+
+
+def forecast_cost(sequences: int, shots: int | None) -> EvaluationCost:
+    """Cost of one forecast of some sequences."""
+    return EvaluationCost(sequences, sequences * (shots or 0))
+
+
+def seconds_per_execution(setup: Setup) -> float:
+    """Predicted seconds on the device for one shot of one row; 0 on simulators."""
+    target = getattr(setup.executor, "target", None)
+    if target is None:
+        return 0.0
+    duration = device_duration(setup.executor.isa(setup.unrolled), target)
+    return REP_DELAY_S + (duration or 0.0)
+
+
+def qpu_seconds(setup: Setup, evaluation: EvaluationCost) -> float:
+    """Predicted seconds on the device of one evaluation; 0 on simulators."""
+    each = seconds_per_execution(setup)
+    return SECONDS_PER_JOB + each * evaluation.executions if each and evaluation.executions else 0.0
+
+
+def plan_job(setup: Setup) -> dict[str, Any]:
+    """All that is known of a job's cost, as a JSON-able dictionary."""
+    job = setup.job
+    train, validation, test = (
+        getattr(setup.splits, part).num_sequences for part in ("train", "validation", "test")
+    )
+    batch = min(job.training.batch_size or train, train) if job.kind == "train" else train
+    gradient = gradient_cost(setup, batch) if job.kind != "evaluate" else EvaluationCost(0, 0)
+    parts: list[tuple[int, EvaluationCost]]
+    if job.kind == "train":
+        steps = job.training.steps
+        validations = -(-steps // job.training.validate_every) if validation else 0
+        parts = [
+            (steps, gradient),
+            (validations, forecast_cost(validation, setup.forward_shots)),
+            (1, forecast_cost(test, setup.test_shots)),
+        ]
+    elif job.kind == "gradient":
+        parts = [(1, gradient)]
+    else:
+        parts = [(1, forecast_cost(train, setup.forward_shots))]
+    executions = sum(times * part.executions for times, part in parts)
+    seconds = sum(times * qpu_seconds(setup, part) for times, part in parts)
+    isa = setup.executor.isa(setup.unrolled)
+    duration = seconds_per_execution(setup)
+    return {
+        "kind": job.kind,
+        "backend": setup.executor.name,
+        "method": method_name(setup.rule),
+        "weights": setup.num_weights,
+        "occurrences": len(setup.unrolled.occurrences),
+        "steps_per_sequence": setup.unrolled.num_steps,
+        "two_qubit_gates": isa.two_qubit_gates,
+        "physical_qubits": list(isa.qubits),
+        "circuit_us": round((duration - REP_DELAY_S) * 1e6, 3) if duration else None,
+        "training_steps": job.training.steps if job.kind == "train" else None,
+        "sequences_per_step": batch,
+        "rows_per_gradient": gradient.rows,
+        "shots_per_gradient": gradient.executions,
+        "jobs": sum(times for times, part in parts if part.executions),
+        "shots_total": executions,
+        "qpu_seconds": round(seconds, 1),
+        "budget_shots": job.budget.shots,
+        "budget_qpu_seconds": job.budget.qpu_seconds,
+        "within_budget": _over(job.budget.shots, executions) is None
+        and _over(job.budget.qpu_seconds, seconds) is None,
+        "exact": isinstance(setup.executor, ExactExecutor) and executions == 0,
+    }
+
+
+def check_budget(setup: Setup) -> None:
+    """Refuse a job that costs more than its budget.
+
+    Raises:
+        BudgetError: by how much, and what to change.
+    """
+    budget = setup.job.budget
+    if budget.shots is None and budget.qpu_seconds is None:
+        return
+    plan = plan_job(setup)
+    for key, limit, cost in (
+        ("budget.shots", budget.shots, plan["shots_total"]),
+        ("budget.qpu_seconds", budget.qpu_seconds, plan["qpu_seconds"]),
+    ):
+        excess = _over(limit, cost)
+        if excess is not None:
+            raise BudgetError(
+                f"the job needs {cost:,} of {key} = {limit:,}, {excess:.3g} times the budget: take "
+                "fewer shots (backend.shots), steps (training.steps) or sequences "
+                "(training.batch_size), or raise the budget; nothing was submitted"
+            )
+
+
+def _over(limit: float | None, cost: float) -> float | None:
+    return cost / limit if limit is not None and cost > limit else None

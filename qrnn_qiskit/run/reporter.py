@@ -1,0 +1,69 @@
+"""What a training says while it runs; the command line turns it into a progress bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, final
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """One training step; also one line of `history.jsonl`.
+
+    Attributes:
+        step: 0-based.
+        loss: of the minibatch at the weights before the update.
+        loss_standard_error: 1 sigma of shot noise; None if exact.
+        validation_loss: where the step validated.
+        gradient_norm: Euclidean, before clipping.
+        shots_used: since the start of the run.
+        shots_left: of the budget; None without one.
+        qpu_seconds_used: predicted cost on the device so far; 0 on simulators.
+    """
+
+    step: int
+    loss: float
+    loss_standard_error: float | None
+    validation_loss: float | None
+    gradient_norm: float
+    shots_used: int
+    shots_left: int | None
+    qpu_seconds_used: float
+
+
+class Reporter(Protocol):
+    """Receives progress; display is its own business."""
+
+    def start(self, total_steps: int, description: str) -> None:
+        """Work of `total_steps` begins."""
+        ...
+
+    def step(self, report: StepReport) -> None:
+        """A step is done."""
+        ...
+
+    def message(self, text: str) -> None:
+        """Something worth a line."""
+        ...
+
+    def stop(self) -> None:
+        """The work ended, well or not."""
+        ...
+
+
+@final
+class Silent:
+    """Says nothing."""
+
+    def start(self, total_steps: int, description: str) -> None:
+        """Nothing."""
+
+    def step(self, report: StepReport) -> None:
+        """Nothing."""
+
+    def message(self, text: str) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing."""

@@ -1,0 +1,230 @@
+"""From a job to the objects that do the work; everything is checked here, before any of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from qrnn_qiskit.angle_map import Array
+from qrnn_qiskit.circuit import FAMILIES, Cell, UnrolledCircuit, load_cell, unroll
+from qrnn_qiskit.errors import BackendError, DataError, SpecError
+from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.execution.executor import Executor
+from qrnn_qiskit.execution.make import make_executor
+from qrnn_qiskit.gradients import RULES, GradientProblem, GradientRule
+from qrnn_qiskit.learning.data import load_data
+from qrnn_qiskit.learning.dataset import Splits
+from qrnn_qiskit.learning.plugins import LOSSES
+from qrnn_qiskit.learning.readout import Readout
+from qrnn_qiskit.learning.steps import step_mask
+from qrnn_qiskit.run.gradient import Adjoint, Objective, ShotPlan
+from qrnn_qiskit.run.weights import read_weights
+from qrnn_qiskit.spec.job import CellSpec, GradientSpec, Job
+from qrnn_qiskit.spec.messages import nearest
+
+INITIAL_STREAM = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a job asks for, made.
+
+    Attributes:
+        job: the resolved job.
+        cell: its cell.
+        unrolled: over the data's steps.
+        executor: where rows are measured.
+        rule: how gradients are got.
+        shots: of a gradient.
+        objective: outputs to loss.
+        splits: the data.
+        initial: `[P + n]` weights and readout parameters to start from.
+    """
+
+    job: Job
+    cell: Cell
+    unrolled: UnrolledCircuit
+    executor: Executor
+    rule: GradientRule | Adjoint
+    shots: ShotPlan
+    objective: Objective
+    splits: Splits
+    initial: Array
+
+    @property
+    def num_weights(self) -> int:
+        return self.cell.num_weights
+
+    def split_parameters(self, parameters: Array) -> tuple[Array, Array]:
+        """Weights `[P]` and readout parameters `[n]`."""
+        return parameters[: self.num_weights], parameters[self.num_weights :]
+
+    @property
+    def parameter_names(self) -> list[str]:
+        return [*self.cell.weight_names, *self.objective.readout.names()]
+
+    @property
+    def forward_shots(self) -> int | None:
+        """Shots of each sequence of a forecast: as many as a gradient's row gets; None if exact."""
+        if self.shots.total is None or isinstance(self.rule, Adjoint):
+            return self.shots.per_row
+        batch = self.job.training.batch_size if self.job.kind == "train" else None
+        return self.shots.apply(self.rule.plan(self.problem(batch)))[1]
+
+    @property
+    def test_shots(self) -> int | None:
+        """Shots of each sequence of the final forecast."""
+        return getattr(self.job.training, "test_shots", None) or self.forward_shots
+
+    def problem(self, batch: int | None = None) -> GradientProblem:
+        """The gradient at the initial weights on the first `batch` training sequences."""
+        return GradientProblem(
+            self.unrolled.angle_map,
+            self.unrolled.occurrences,
+            self.initial[: self.num_weights],
+            self.splits.train.features[:batch],
+            self.objective.steps,
+            self.shots.per_row,
+            self.shots.total,
+        )
+
+
+def make_cell(spec: CellSpec) -> Cell:
+    """The cell of a job, from a file or a family.
+
+    Raises:
+        CellError, SpecError: saying what is wrong with it.
+    """
+    if spec.file is not None:
+        return load_cell(spec.file)
+    cell: Cell = FAMILIES.build(spec.name or "", spec.options).build()
+    return cell
+
+
+def make_setup(job: Job, splits: Splits | None = None) -> Setup:
+    """Make everything a job needs.
+
+    Args:
+        job: the resolved job.
+        splits: data to use instead of the job's own.
+
+    Raises:
+        QRNNError: naming the key, the file and the remedy.
+    """
+    cell = make_cell(job.cell)
+    rule = make_rule(job)
+    executor = make_executor(job.backend, job.noise)
+    if splits is None:
+        if job.data is None:
+            raise SpecError("the job has no [data]: add data.file or data.name, or give --data FILE")
+        splits = load_data(job.data, job.seed)
+    train = splits.train
+    if train.features.shape[2] != cell.num_features:
+        raise DataError(
+            f"the data have {train.features.shape[2]} features per step, but cell {cell.name!r} "
+            f"has {cell.num_features}: {', '.join(cell.feature_names) or 'none'}"
+        )
+    unrolled = unroll(cell, train.num_steps)
+    kind = job.readout.output
+    num_values = cell.num_bits if kind == "z" else 2**cell.num_bits
+    readout = Readout.from_spec(
+        job.readout, num_values=num_values, num_targets=train.targets.shape[2]
+    )
+    objective = Objective(
+        readout,
+        LOSSES.build(job.loss.name, job.loss.options),
+        step_mask(train.num_steps, job.loss.last),
+    )
+    shots = ShotPlan(job.backend.shots, job.gradient.shots_total, job.gradient.forward_shots)
+    _check_shots(job, executor, rule, shots)
+    # Features out of an encoding's range are a mistake in the data or the scaling: say so now.
+    for part in (splits.train, splits.validation, splits.test):
+        if part.num_sequences:
+            unrolled.angle_map.angles(np.zeros(cell.num_weights), part.features)
+    return Setup(
+        job, cell, unrolled, executor, rule, shots, objective, splits, _initial(job, cell, readout)
+    )
+
+
+def make_rule(job: Job) -> GradientRule | Adjoint:
+    """The gradient rule of a job; "auto" is adjoint without shots, else parameter shift.
+
+    Raises:
+        SpecError: for an unknown method or option.
+    """
+    spec: GradientSpec = job.gradient
+    method = spec.method
+    exact = job.backend.name == "exact" and job.backend.shots is None and spec.shots_total is None
+    if method == "auto":
+        method = "adjoint" if exact else "parameter_shift"
+    if method == "adjoint":
+        if spec.options:
+            raise SpecError(f"gradient.{next(iter(spec.options))} is not a key of method 'adjoint'")
+        if not exact:
+            raise SpecError(
+                "gradient.method = 'adjoint' is exact and needs backend.name = 'exact' without "
+                "shots; with shots use 'parameter_shift'"
+            )
+        return Adjoint()
+    known = [*RULES.names(), "adjoint", "auto"]
+    if method in ("global_shift", "tied_parameter_shift", "shared_shift"):
+        raise SpecError(
+            f"gradient.method = {method!r}: shifting a shared weight at all its occurrences at "
+            "once by ±π/2 is not its gradient; 'parameter_shift' shifts one occurrence at a time"
+        )
+    if method not in known:
+        raise SpecError(
+            f"gradient.method = {method!r} is unknown{nearest(method, known)}; "
+            f"known: {', '.join(known)}"
+        )
+    rule: GradientRule = RULES.build(method, spec.options)
+    return rule
+
+
+def method_name(rule: GradientRule | Adjoint) -> str:
+    """The name of a rule in a job file."""
+    return "adjoint" if isinstance(rule, Adjoint) else type(rule).__module__.rpartition(".")[2]
+
+
+def _check_shots(
+    job: Job, executor: Executor, rule: GradientRule | Adjoint, shots: ShotPlan
+) -> None:
+    sampled = shots.per_row is not None or shots.total is not None
+    if not sampled and not isinstance(executor, ExactExecutor):
+        raise BackendError(
+            f"backend.name = {job.backend.name!r} only samples: set backend.shots (shots of each "
+            "row) or gradient.shots_total (shots of each gradient)"
+        )
+    if shots.forward is not None and not sampled:
+        raise SpecError(
+            "gradient.forward_shots is given, but the job is exact: set backend.shots too"
+        )
+
+
+def _initial(job: Job, cell: Cell, readout: Readout) -> Array:
+    spec = job.initial
+    if spec.source is not None:
+        weights, parameters = read_weights(Path(spec.source), cell)
+        if parameters is None or len(parameters) != readout.num_parameters:
+            parameters = readout.initial()
+        return np.concatenate([weights, parameters])
+    random = np.random.default_rng(np.random.SeedSequence(job.seed, spawn_key=(INITIAL_STREAM,)))
+    if spec.distribution == "uniform":
+        weights = random.uniform(spec.low, spec.high, cell.num_weights)
+    else:
+        weights = random.normal(spec.mean, spec.std, cell.num_weights)
+    return np.concatenate([weights, readout.initial()])
+
+
+def describe(setup: Setup) -> dict[str, Any]:
+    """What provenance records of a setup."""
+    return {
+        "cell_digest": setup.cell.digest,
+        "method": method_name(setup.rule),
+        "num_steps": setup.unrolled.num_steps,
+        "num_sequences": setup.splits.train.num_sequences,
+    }

@@ -1,0 +1,242 @@
+"""Training: minibatches and steps, or a minimizer of SciPy's; both replay exactly.
+
+Random streams are derived from the seed and the place in the run alone, so a resumed run draws
+what the interrupted one would have drawn.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrnn_qiskit.angle_map import Array
+from qrnn_qiskit.learning.dataset import Dataset
+from qrnn_qiskit.learning.plugins import Minimizer, StepwiseOptimizer
+from qrnn_qiskit.run import checkpoint
+from qrnn_qiskit.run.checkpoint import TrainingState
+from qrnn_qiskit.run.cost import EvaluationCost, qpu_seconds
+from qrnn_qiskit.run.directory import RunDirectory
+from qrnn_qiskit.run.evaluator import Call, Evaluator
+from qrnn_qiskit.run.gradient import GradientResult, measure_gradient, measure_outputs
+from qrnn_qiskit.run.reporter import Reporter, StepReport
+from qrnn_qiskit.run.setup import Setup
+
+BATCH_STREAM: Final = 1
+GRADIENT_STREAM: Final = 2
+VALIDATION_STREAM: Final = 3
+CHECKPOINT_SECONDS: Final = 1.0  # a replayed second is cheap where evaluations are
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training and the places it reads from and writes to."""
+
+    setup: Setup
+    evaluator: Evaluator
+    directory: RunDirectory
+    reporter: Reporter
+
+    def run(self, optimizer: StepwiseOptimizer | Minimizer) -> TrainingState:
+        """Train to the end, from the last checkpoint if there is one.
+
+        Raises:
+            PendingError: if a job is not done and nobody waits.
+            BudgetError: where the next evaluation would exceed the budget; all is kept.
+        """
+        state = checkpoint.load(self.directory) or TrainingState(0, self.setup.initial)
+        if state.finished:
+            return state
+        total = self.setup.job.training.steps
+        self.reporter.start(total, self.setup.job.name or self.setup.cell.name)
+        try:
+            if optimizer.stepwise is True:
+                state = self._run_stepwise(optimizer, state)
+            else:
+                state = self._run_minimizer(optimizer)
+        finally:
+            self.reporter.stop()
+        checkpoint.save(self.directory, state)
+        return state
+
+    def _run_stepwise(
+        self, optimizer: StepwiseOptimizer, state: TrainingState
+    ) -> TrainingState:
+        training = self.setup.job.training
+        if not state.optimizer:
+            state = replace(state, optimizer=optimizer.init(len(state.parameters)))
+        self.directory.truncate_history(state.step)
+        saved = time.monotonic()
+        try:
+            while not state.finished:
+                state = self._step(optimizer, state)
+                if state.step == training.steps and not state.finished:
+                    state = replace(state, finished=True, reason="all steps done")
+                if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    checkpoint.save(self.directory, state)
+                    saved = time.monotonic()
+        except (Exception, KeyboardInterrupt):
+            checkpoint.save(self.directory, state)
+            raise
+        return state
+
+    def _step(self, optimizer: StepwiseOptimizer, state: TrainingState) -> TrainingState:
+        training = self.setup.job.training
+        train = self.setup.splits.train
+        batch = train.sequences(self._batch(state.step))
+        call = Call(f"step-{state.step}/gradient", (GRADIENT_STREAM, state.step))
+        result, state = self._gradient(state, state.parameters, batch, call)
+        gradient = np.concatenate([result.gradient.mean, result.readout_gradient.mean])
+        norm = float(np.linalg.norm(gradient))
+        limit = training.gradient_clip
+        if limit is not None and norm > limit:
+            gradient = gradient * (limit / norm)
+
+        validation: float | None = None
+        has_validation = self.setup.splits.validation.num_sequences > 0
+        if has_validation and state.step % training.validate_every == 0:
+            validation, state = self._validate(state, state.step)
+            state = state.considered(state.parameters, validation, state.step)
+            if training.patience is not None and state.stale >= training.patience:
+                reason = f"no improvement in {state.stale} validations"
+                state = replace(state, finished=True, reason=reason)
+        elif not has_validation:
+            stale = state.stale
+            state = state.considered(state.parameters, float(result.loss.mean), state.step)
+            state = replace(state, stale=stale)
+
+        change, memory = optimizer.update(gradient, state.optimizer)
+        state = replace(
+            state,
+            step=state.step + 1,
+            parameters=state.parameters + change,
+            optimizer=memory,
+        )
+        if has_validation and state.step == training.steps and not state.finished:
+            last, state = self._validate(state, state.step)
+            state = state.considered(state.parameters, last, state.step)
+        self._report(state, state.step - 1, result, validation, norm)
+        return state
+
+    def _run_minimizer(self, minimizer: Minimizer) -> TrainingState:
+        """SciPy keeps its state to itself, so a resumed run starts anew and replays.
+
+        The objective is deterministic: the whole training part, the same random numbers at every
+        call.
+        """
+        training = self.setup.job.training
+        state = TrainingState(0, self.setup.initial)
+        self.directory.truncate_history(0)
+        calls = 0
+        seen: dict[bytes, tuple[GradientResult, float]] = {}
+
+        def objective(parameters: Array) -> tuple[float, Array]:
+            nonlocal state, calls
+            call = Call(f"call-{calls}/gradient", (GRADIENT_STREAM,))
+            calls += 1
+            result, state = self._gradient(state, parameters, self.setup.splits.train, call)
+            gradient = np.concatenate([result.gradient.mean, result.readout_gradient.mean])
+            seen[parameters.tobytes()] = (result, float(np.linalg.norm(gradient)))
+            return float(result.loss.mean), gradient
+
+        def after_iteration(parameters: Array) -> None:
+            nonlocal state
+            result, norm = seen[parameters.tobytes()]
+            seen.clear()
+            validation: float | None = None
+            judged = float(result.loss.mean)
+            state = replace(state, parameters=parameters, step=state.step + 1)
+            if self.setup.splits.validation.num_sequences:
+                if (state.step - 1) % training.validate_every == 0 or state.step == training.steps:
+                    validation, state = self._validate(state, state.step - 1)
+                    state = state.considered(parameters, validation, state.step)
+            else:
+                state = state.considered(parameters, judged, state.step)
+            self._report(state, state.step - 1, result, validation, norm)
+            if training.patience is not None and state.stale >= training.patience:
+                raise StopIteration
+
+        found = minimizer.minimize(
+            objective, self.setup.initial, training.steps, after_iteration
+        )
+        state = replace(state, parameters=found.weights, finished=True, reason=found.message)
+        if not len(state.best):
+            state = state.considered(found.weights, found.value, state.step)
+        return state
+
+    def _gradient(
+        self, state: TrainingState, parameters: Array, batch: Dataset, call: Call
+    ) -> tuple[GradientResult, TrainingState]:
+        weights, readout = self.setup.split_parameters(parameters)
+        before = self.evaluator.shots_used
+        result = measure_gradient(
+            self.evaluator,
+            self.setup.rule,
+            self.setup.objective,
+            weights=weights,
+            readout=readout,
+            features=batch.features,
+            targets=batch.targets,
+            shots=self.setup.shots,
+            call=call,
+        )
+        return result, self._paid(state, self.evaluator.shots_used - before)
+
+    def _validate(self, state: TrainingState, step: int) -> tuple[float, TrainingState]:
+        data = self.setup.splits.validation
+        weights, readout = self.setup.split_parameters(state.parameters)
+        before = self.evaluator.shots_used
+        outputs = measure_outputs(
+            self.evaluator,
+            weights,
+            data.features,
+            self.setup.forward_shots,
+            Call(f"step-{step}/validation", (VALIDATION_STREAM, step)),
+        )
+        loss = self.setup.objective.loss_estimate(readout, outputs, data.targets)
+        return float(loss.mean), self._paid(state, self.evaluator.shots_used - before)
+
+    def _paid(self, state: TrainingState, shots: int) -> TrainingState:
+        cost = qpu_seconds(self.setup, EvaluationCost(0, shots))
+        return replace(
+            state, shots_used=state.shots_used + shots, qpu_seconds=state.qpu_seconds + cost
+        )
+
+    def _report(
+        self,
+        state: TrainingState,
+        step: int,
+        result: GradientResult,
+        validation: float | None,
+        norm: float,
+    ) -> None:
+        error = result.loss.standard_error
+        budget = self.setup.job.budget.shots
+        report = StepReport(
+            step=step,
+            loss=float(result.loss.mean),
+            loss_standard_error=None if error is None else float(error),
+            validation_loss=validation,
+            gradient_norm=norm,
+            shots_used=state.shots_used,
+            shots_left=None if budget is None else budget - state.shots_used,
+            qpu_seconds_used=round(state.qpu_seconds, 3),
+        )
+        self.directory.append_history(report)
+        self.reporter.step(report)
+
+    def _batch(self, step: int) -> NDArray[np.intp]:
+        """Sequences of a step's minibatch: every epoch a new order, every sequence once."""
+        total = self.setup.splits.train.num_sequences
+        size = min(self.setup.job.training.batch_size or total, total)
+        if size == total:
+            return np.arange(total)
+        per_epoch = -(-total // size)
+        epoch, place = divmod(step, per_epoch)
+        seed = np.random.SeedSequence(self.setup.job.seed, spawn_key=(BATCH_STREAM, epoch))
+        order = np.random.default_rng(seed).permutation(total)
+        return np.sort(order[place * size : (place + 1) * size])
