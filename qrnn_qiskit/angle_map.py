@@ -5,6 +5,7 @@ Axes: B sequences, T steps, F features, P weights, O occurrences, G angles of on
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -15,10 +16,11 @@ from qrnn_qiskit.errors import CellError, DataError
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+Pair = tuple[Array, Array]
 
 # Partial derivatives of each operation with respect to its arguments, given the arguments and the
 # value; None marks a partial that no cell needs (a power's exponent is a constant).
-UNARY: Final = {
+UNARY: Final[dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]]] = {
     "neg": (lambda a: -a, lambda a, y: -np.ones_like(a)),
     "sin": (np.sin, lambda a, y: np.cos(a)),
     "cos": (np.cos, lambda a, y: -np.sin(a)),
@@ -30,7 +32,9 @@ UNARY: Final = {
     "exp": (np.exp, lambda a, y: y),
     "log": (np.log, lambda a, y: 1.0 / a),
 }
-BINARY: Final = {
+BINARY: Final[
+    dict[str, tuple[Callable[[Array, Array], Array], Callable[[Array, Array, Array], Pair]]]
+] = {
     "add": (np.add, lambda a, b, y: (np.ones_like(y), np.ones_like(y))),
     "mul": (np.multiply, lambda a, b, y: (b, a)),
     "pow": (np.power, lambda a, b, y: (b * np.power(a, b - 1.0), np.zeros_like(y))),
@@ -72,11 +76,12 @@ class Tape:
                 elif operation.name in UNARY:
                     slots.append(np.asarray(UNARY[operation.name][0](arguments[0])))
                 else:
-                    slots.append(np.asarray(BINARY[operation.name][0](*arguments)))
+                    left, right = arguments
+                    slots.append(np.asarray(BINARY[operation.name][0](left, right)))
         return slots
 
     def values(self, weights: Array, features: Array) -> Array:
-        """Angles `[..., G]` for weights `[..., P]` and features `[..., F]` (leading axes broadcast)."""
+        """Angles `[..., G]` for weights `[..., P]`, features `[..., F]`; other axes broadcast."""
         shape = np.broadcast_shapes(weights.shape[:-1], features.shape[:-1])
         slots = self._slots(weights, features)
         angles = np.empty((*shape, len(self.outputs)))
@@ -106,10 +111,12 @@ class Tape:
                 tangent: dict[int, Array] = {}
                 if any(tangents[a] for a in operation.arguments):
                     arguments = [slots[a] for a in operation.arguments]
+                    partials: tuple[Array, ...]
                     if operation.name in UNARY:
                         partials = (UNARY[operation.name][1](arguments[0], value),)
                     else:
-                        partials = BINARY[operation.name][1](*arguments, value)
+                        left, right = arguments
+                        partials = BINARY[operation.name][1](left, right, value)
                     for partial, a in zip(partials, operation.arguments, strict=True):
                         for j, inner in tangents[a].items():
                             term = partial * inner
@@ -172,7 +179,7 @@ class AngleMap:
         features = np.asarray(features, dtype=np.float64)
         if weights.shape[-1:] != (self.num_weights,):
             raise DataError(
-                f"weights have shape {weights.shape}, but this cell has {self.num_weights} weights: "
+                f"weights have shape {weights.shape}, but the cell has {self.num_weights} weights: "
                 f"the last axis must be {self.num_weights}"
             )
         if features.ndim < 2 or features.shape[-2:] != (self.num_steps, self.num_features):
@@ -251,15 +258,14 @@ class AngleMap:
         """Chain rule: dL/d(weights) `[P]` from dL/d(angles) `[B, O]`, summed over sequences."""
         jacobian = self.weight_jacobian(weights, features)
         per_entry = np.einsum("be,be->e", cotangent[:, jacobian.occurrence], jacobian.values)
-        return np.bincount(jacobian.column, per_entry, minlength=self.num_weights)
+        return np.bincount(jacobian.column, per_entry, self.num_weights).astype(np.float64)
 
     def pull_back_features(self, weights: Array, features: Array, cotangent: Array) -> Array:
         """Chain rule: dL/d(features) `[B, T, F]` from dL/d(angles) `[B, O]`."""
         jacobian = self.feature_jacobian(weights, features)
         gradient = np.zeros(features.shape)
-        step = np.minimum(
-            jacobian.occurrence // max(1, len(self.cell.outputs)), self.num_steps - 1
-        )
+        step = np.minimum(jacobian.occurrence // max(1, len(self.cell.outputs)), self.num_steps - 1)
         per_entry = cotangent[:, jacobian.occurrence] * jacobian.values
-        np.add.at(gradient, (slice(None), step, jacobian.column), per_entry)
+        by_column = np.moveaxis(gradient, 0, 2)
+        np.add.at(by_column, (step, jacobian.column), per_entry.T)
         return gradient

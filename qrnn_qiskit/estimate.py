@@ -68,5 +68,6 @@ class Outputs:
         if self.count is None or self.covariance is None:
             return np.zeros(self.mean.shape[0])
         flat = cotangent.reshape(self.mean.shape[0], -1)
-        quadratic = np.einsum("ri,rij,rj->r", flat, self.covariance, flat, optimize=True)
-        return np.maximum(quadratic, 0.0) / self.count
+        quadratic: Array = np.einsum("ri,rij,rj->r", flat, self.covariance, flat, optimize=True)
+        variance: Array = np.maximum(quadratic, 0.0) / self.count
+        return variance

@@ -14,6 +14,7 @@ from qiskit.circuit import (
     Instruction,
     Measure,
     Parameter,
+    ParameterExpression,
     QuantumCircuit,
     Reset,
 )
@@ -111,16 +112,11 @@ class Cell:
     @property
     def num_bits(self) -> int:
         """K: classical bits measured in a step."""
-        return self.circuit.num_clbits
+        return int(self.circuit.num_clbits)
 
-    def tape(self, expressions: Sequence[object]) -> Tape:
+    def tape(self, expressions: Sequence[ParameterExpression]) -> Tape:
         """Compile angles of this cell's parameters."""
-        return compile_tape(
-            [expression for expression in expressions],  # type: ignore[misc]  # numbers never come
-            self.weight_names,
-            self.feature_names,
-            self.encodings,
-        )
+        return compile_tape(expressions, self.weight_names, self.feature_names, self.encodings)
 
     @property
     def digest(self) -> str:
@@ -201,9 +197,11 @@ def _check_operations(cell: Cell) -> None:
             )
         if isinstance(operation, Measure):
             measured.update(item.clbits)
-        elif isinstance(operation, Instruction) and not isinstance(
-            operation, Gate | Reset | Delay
-        ) and operation.name != "barrier":
+        elif (
+            isinstance(operation, Instruction)
+            and not isinstance(operation, Gate | Reset | Delay)
+            and operation.name != "barrier"
+        ):
             raise CellError(
                 f"cell {cell.name!r}: {operation.name!r} is not supported in a cell; use gates, "
                 "measure, reset, barrier and delay"

@@ -96,10 +96,8 @@ class _Builder:
                 Operation("pow", (self._visit(node.base, whole), self._constant(float(node.exp))))
             )
         if node.func in functions:
-            return self._emit(
-                Operation(functions[node.func], (self._visit(node.args[0], whole),))
-            )
+            return self._emit(Operation(functions[node.func], (self._visit(node.args[0], whole),)))
         raise CellError(
-            f"the angle {whole} uses {node.func.__name__!r}, which has no derivative here: write it "
-            "with + - * /, constant powers, sin, cos, tan, arcsin, arccos, arctan, exp or log"
+            f"the angle {whole} uses {node.func.__name__!r}, which has no derivative here: write "
+            "it with + - * /, constant powers, sin, cos, tan, arcsin, arccos, arctan, exp or log"
         )

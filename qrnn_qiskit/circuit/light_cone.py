@@ -84,7 +84,9 @@ def _advance(
         moved = [s for s in strings if _anticommute(s, generator)]
         if moved:
             hit.add(item.gate)
-            turned = [tuple(_product(a, b) for a, b in zip(s, generator, strict=True)) for s in moved]
+            turned = [
+                tuple(_product(a, b) for a, b in zip(s, generator, strict=True)) for s in moved
+            ]
             _assign(letters, item.qubits, [*strings, *turned])
         return
     if item.name == "measure":
@@ -114,7 +116,9 @@ def _strings(letters: Sequence[Letters], qubits: tuple[int, ...]) -> list[tuple[
 
 
 def _anticommute(string: tuple[int, ...], generator: tuple[int, ...]) -> bool:
-    return sum(a != 0 and b != 0 and a != b for a, b in zip(string, generator, strict=True)) % 2 == 1
+    return (
+        sum(a != 0 and b != 0 and a != b for a, b in zip(string, generator, strict=True)) % 2 == 1
+    )
 
 
 def _product(a: int, b: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -266,7 +266,7 @@ def _prelude(program: ast.Program) -> str:
     return " ".join(text for name, text in PRELUDE.items() if name in used - defined)
 
 
-def _without(text: str, statements: list[ast.Statement]) -> str:
+def _without(text: str, statements: Sequence[ast.QASMNode]) -> str:
     """The text with some statements blanked out; line numbers stay."""
     lines = text.split("\n")
     for statement in statements:

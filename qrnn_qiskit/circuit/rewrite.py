@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from qiskit.circuit import Gate, Operation, ParameterExpression
-from qiskit.circuit.library import RXXGate, RXGate, RYGate, RYYGate, RZGate, RZXGate, RZZGate
+from qiskit.circuit.library import RXGate, RXXGate, RYGate, RYYGate, RZGate, RZXGate, RZZGate
 
 from qrnn_qiskit.errors import CellError
 

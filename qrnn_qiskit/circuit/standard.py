@@ -17,7 +17,8 @@ from qiskit.quantum_info import Operator
 
 PRELUDE = {
     "rxx": "gate rxx(a) p, q { h p; h q; cx p, q; rz(a) q; cx p, q; h p; h q; }",
-    "ryy": "gate ryy(a) p, q { rx(pi/2) p; rx(pi/2) q; cx p, q; rz(a) q; cx p, q; rx(-pi/2) p; rx(-pi/2) q; }",
+    "ryy": "gate ryy(a) p, q { rx(pi/2) p; rx(pi/2) q; cx p, q; rz(a) q; cx p, q; "
+    "rx(-pi/2) p; rx(-pi/2) q; }",
     "rzz": "gate rzz(a) p, q { cx p, q; rz(a) q; cx p, q; }",
     "rzx": "gate rzx(a) p, q { h q; cx p, q; rz(a) q; cx p, q; h q; }",
 }

@@ -54,9 +54,7 @@ def sample_rows(
     return PackedBits.from_bits(bits, count)
 
 
-def _pieces(
-    repeats: NDArray[np.int64], shots: int
-) -> list[tuple[NDArray[np.intp], int]]:
+def _pieces(repeats: NDArray[np.int64], shots: int) -> list[tuple[NDArray[np.intp], int]]:
     """Rows repeated so that none has more than 2113 shots: (rows ascending, shots of each)."""
     splits = -(-shots // SEED_STRIDE)
     small, more = divmod(shots, splits)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal, final
 
 import numpy as np
@@ -86,17 +87,18 @@ class PackedBits:
 
 def _values(bits: NDArray[np.uint8], kind: OutputKind) -> Array:
     if kind == "z":
-        return 1.0 - 2.0 * bits
+        return 1.0 - 2.0 * bits.astype(np.float64)
     weights = 1 << np.arange(bits.shape[2])
     outcome = (bits * weights).sum(axis=2)
-    return (outcome[..., None] == np.arange(2 ** bits.shape[2])).astype(np.float64)
+    indicator: Array = (outcome[..., None] == np.arange(2 ** bits.shape[2])).astype(np.float64)
+    return indicator
 
 
 def _chunks(count: NDArray[np.int64], size: int) -> list[tuple[int, int]]:
     """Runs of rows with equal shots, cut so that one run's values fit into CHUNK_BYTES."""
     borders = [0, *(np.flatnonzero(np.diff(count)) + 1), len(count)]
     chunks = []
-    for first, last in zip(borders, borders[1:], strict=False):
+    for first, last in pairwise(borders):
         rows = max(1, CHUNK_BYTES // max(1, 8 * size * int(count[first]))) if last > first else 1
         chunks += [(start, min(start + rows, last)) for start in range(first, last, rows)]
     return chunks

@@ -41,7 +41,11 @@ def dead_weights(unrolled: UnrolledCircuit) -> list[DeadWeight]:
     np.logical_or.at(
         reach, jacobian.column, unrolled.occurrences.influence[jacobian.occurrence].any(axis=1)
     )
-    dead = [DeadWeight(name, EXACT) for name, live in zip(cell.weight_names, reach, strict=True) if not live]
+    dead = [
+        DeadWeight(name, EXACT)
+        for name, live in zip(cell.weight_names, reach, strict=True)
+        if not live
+    ]
     if unrolled.circuit.num_qubits > MAX_QUBITS:
         return dead
     slope = np.zeros(cell.num_weights)

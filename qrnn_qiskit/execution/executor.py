@@ -7,10 +7,10 @@ from typing import Protocol, final, runtime_checkable
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
+from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.gradients.plan import EvaluationPlan
-from qrnn_qiskit.estimate import Outputs
 
 
 @final

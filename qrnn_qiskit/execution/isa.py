@@ -153,7 +153,5 @@ def device_duration(isa: ISACircuit, target: Target) -> float | None:
     """Seconds that one execution of the circuit takes; None where the target has no durations."""
     try:
         return float(isa.circuit.estimate_duration(target, unit="s"))
-    except Exception:  # noqa: BLE001  # Qiskit raises several kinds where durations are missing
+    except Exception:  # Qiskit raises several kinds where durations are missing
         return None
-
-

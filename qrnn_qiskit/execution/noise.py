@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.circuit.library import CZGate, Measure, Reset, RZGate, SXGate, XGate
 from qiskit.circuit import Delay, Parameter
+from qiskit.circuit.library import CZGate, Measure, Reset, RZGate, SXGate, XGate
 from qiskit.quantum_info import PTM, SuperOp
 from qiskit.transpiler import Target
 
@@ -42,7 +42,8 @@ class Noise:
         error = self._error(gate, qubits)
         if error is None:
             return None
-        return np.real(PTM(SuperOp(error)).data)
+        matrix: NDArray[np.float64] = np.real(PTM(SuperOp(error)).data)
+        return matrix
 
     def flips(self, qubit: int) -> tuple[float, float]:
         """Probabilities of reading 1 for 0, and 0 for 1."""
@@ -69,9 +70,7 @@ class Noise:
         for q in qubits:
             up, down = self.flips(q)
             if up or down:
-                model.add_readout_error(
-                    ReadoutError([[1 - up, up], [down, 1 - down]]), [number[q]]
-                )
+                model.add_readout_error(ReadoutError([[1 - up, up], [down, 1 - down]]), [number[q]])
         return model
 
     def _error(self, gate: str, qubits: tuple[int, ...]) -> QuantumError | None:

@@ -44,14 +44,14 @@ class CompiledProgram:
         """Program angles `[R, A]` from occurrence angles `[R, O]`."""
         angles = np.tile(self.offset, (len(occurrence_angles), 1))
         terms = occurrence_angles[:, self.term_occurrence] * self.term_coefficient
-        np.add.at(angles, (slice(None), self.term_angle), terms)
+        np.add.at(angles.T, self.term_angle, terms.T)
         return angles
 
     def pull_back(self, cotangent: Array, num_occurrences: int) -> Array:
         """dL/d(occurrence angles) `[R, O]` from dL/d(program angles) `[R, A]`."""
         result = np.zeros((len(cotangent), num_occurrences))
         terms = cotangent[:, self.term_angle] * self.term_coefficient
-        np.add.at(result, (slice(None), self.term_occurrence), terms)
+        np.add.at(result.T, self.term_occurrence, terms.T)
         return result
 
 
@@ -167,8 +167,13 @@ class _Compiler:
         The engine's first factor is the most significant, so it gets the qubits reversed.
         """
         if not all(isinstance(angle, int | float) for angle in gate.params):
-            return np.real(PTM(Operator(gate)).data)  # a matrix is no key
+            return _transfer_matrix(gate)  # a matrix is no key
         key = gate.name, tuple(float(angle) for angle in gate.params)
         if key not in self._gates:
-            self._gates[key] = np.real(PTM(Operator(gate)).data)
+            self._gates[key] = _transfer_matrix(gate)
         return self._gates[key]
+
+
+def _transfer_matrix(gate: Gate) -> Array:
+    matrix: Array = np.real(PTM(Operator(gate)).data)
+    return matrix

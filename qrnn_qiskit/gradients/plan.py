@@ -135,7 +135,8 @@ class EvaluationPlan:
         return replace(self, repeats=repeats)
 
     def _scatter(self, values: Array) -> Array:
-        return np.bincount(self.term_weight, values, minlength=self.weights.shape[1])
+        sums = np.bincount(self.term_weight, values, self.weights.shape[1])
+        return sums.astype(np.float64)
 
     def to_bytes(self) -> bytes:
         """The plan as npz bytes, without pickle."""

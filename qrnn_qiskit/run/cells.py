@@ -83,7 +83,9 @@ def check_cell(source: str) -> dict[str, Any]:
     if not any(register.name == "hidden" for register in cell.circuit.qregs):
         notices.append("there is no register hidden: the cell has no memory between steps")
     hidden = {q for register in cell.circuit.qregs if register.name == "hidden" for q in register}
-    if any(item.operation.name == "reset" and item.qubits[0] in hidden for item in cell.circuit.data):
+    if any(
+        item.operation.name == "reset" and item.qubits[0] in hidden for item in cell.circuit.data
+    ):
         notices.append("a hidden qubit is reset in every step: it carries no memory")
     for dead in dead_weights(unrolled):
         notices.append(f"weight {dead.weight} cannot influence any output ({dead.proof})")

@@ -103,9 +103,7 @@ class Evaluator:
         ).hexdigest()
         entry = self._ledger.find(call.address)
         if entry is None:
-            self._ledger.plan(
-                call.address, digest, plan.total_repeats * shots, plan.to_bytes()
-            )
+            self._ledger.plan(call.address, digest, plan.total_repeats * shots, plan.to_bytes())
         elif entry.digest != digest:
             raise RunError(
                 f"the ledger holds other work at {call.address} than this run asks for: cell, "

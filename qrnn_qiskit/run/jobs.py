@@ -29,7 +29,7 @@ from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.setup import Setup, describe, make_cell, make_setup, method_name
 from qrnn_qiskit.run.train import Training
 from qrnn_qiskit.run.weights import read_weights
-from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job
+from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job, override_job
 from qrnn_qiskit.spec.job import DataSpec, Job
 
 EVALUATION_STREAM = 5
@@ -123,7 +123,7 @@ def _continue(
                 "Start a new run from its weights with: initial.from = RUN"
             )
     if overrides:
-        job = job_to_dict(job_with(record["job"], overrides))
+        job = job_to_dict(override_job(job_from_dict(record["job"]), overrides))
         directory.update(job=job)
         record = directory.record()
     if record.get("state") == "done":
@@ -131,24 +131,6 @@ def _continue(
         return _result(directory)
     setup = _setup_of(directory, record)
     return _train(setup, directory, wait, reporter)
-
-
-def job_with(tables: dict[str, Any], overrides: Sequence[str]) -> Job:
-    """A resolved job with some keys changed."""
-    import copy
-    import tomllib
-
-    changed = copy.deepcopy(tables)
-    for override in overrides:
-        try:
-            update = tomllib.loads(override)
-        except tomllib.TOMLDecodeError:
-            raise SpecError(f"--set {override}: write key=value, such as budget.shots=100000") from (
-                None
-            )
-        for table, entries in update.items():
-            changed[table] = {**(changed.get(table) or {}), **entries}
-    return job_from_dict(changed)
 
 
 def _setup_of(directory: RunDirectory, record: dict[str, Any]) -> Setup:
@@ -163,9 +145,7 @@ def _setup_of(directory: RunDirectory, record: dict[str, Any]) -> Setup:
     return setup
 
 
-def _train(
-    setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
-) -> RunResult:
+def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter) -> RunResult:
     job = setup.job
     with directory.locked():
         directory.log("started")
@@ -204,9 +184,7 @@ def _evaluator(setup: Setup, ledger: Ledger | None = None, wait: bool = True) ->
     )
 
 
-def _write_weights(
-    setup: Setup, directory: RunDirectory, state: checkpoint.TrainingState
-) -> None:
+def _write_weights(setup: Setup, directory: RunDirectory, state: checkpoint.TrainingState) -> None:
     last, last_readout = setup.split_parameters(state.parameters)
     best, best_readout = setup.split_parameters(state.best)
     directory.write_json(
@@ -241,7 +219,9 @@ def plan_job(source: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any
 
 def _job_of(source: str | Path, overrides: Sequence[str]) -> Job:
     if is_run(source):
-        return job_with(RunDirectory.open(Path(source)).record()["job"], overrides)
+        return override_job(
+            job_from_dict(RunDirectory.open(Path(source)).record()["job"]), overrides
+        )
     return load_job(source, overrides)
 
 
@@ -260,10 +240,12 @@ def evaluate_job(
     shots = setup.forward_shots
     point, _ = setup.split_parameters(parameters)
     call = Call("evaluate", (EVALUATION_STREAM,))
-    outputs = measure_outputs(
-        _evaluator(setup), point, setup.splits.train.features, shots, call
-    )
-    return {"outputs": outputs.mean.tolist(), "standard_errors": _errors(outputs.estimate), "shots": shots}
+    outputs = measure_outputs(_evaluator(setup), point, setup.splits.train.features, shots, call)
+    return {
+        "outputs": outputs.mean.tolist(),
+        "standard_errors": _errors(outputs.estimate),
+        "shots": shots,
+    }
 
 
 def gradient_job(
@@ -326,7 +308,7 @@ def predict_run(run: Path, data: Path, overrides: Sequence[str] = ()) -> dict[st
     """
     directory = RunDirectory.open(Path(run))
     record = directory.record()
-    job = job_with(record["job"], overrides)
+    job = override_job(job_from_dict(record["job"]), overrides)
     dataset = load_new(Path(data), record["data"])
     empty = dataset.sequences(slice(0, 0))
     names = tuple(record["target_names"])

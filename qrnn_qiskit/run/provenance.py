@@ -40,7 +40,7 @@ def _git(folder: Path) -> dict[str, Any] | None:
     command = ["git", "-C", str(folder)]
     try:
         commit, changes = (
-            subprocess.run(  # noqa: S603  # fixed arguments
+            subprocess.run(  # fixed arguments
                 [*command, *arguments], capture_output=True, text=True, check=True, timeout=5
             ).stdout.strip()
             for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "."])

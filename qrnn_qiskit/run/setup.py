@@ -78,7 +78,7 @@ class Setup:
     @property
     def test_shots(self) -> int | None:
         """Shots of each sequence of the final forecast."""
-        return getattr(self.job.training, "test_shots", None) or self.forward_shots
+        return self.job.training.test_shots or self.forward_shots
 
     def problem(self, batch: int | None = None) -> GradientProblem:
         """The gradient at the initial weights on the first `batch` training sequences."""
@@ -120,7 +120,7 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     executor = make_executor(job.backend, job.noise)
     if splits is None:
         if job.data is None:
-            raise SpecError("the job has no [data]: add data.file or data.name, or give --data FILE")
+            raise SpecError("the job has no [data]: add data.file or data.name, or give --data")
         splits = load_data(job.data, job.seed)
     train = splits.train
     if train.features.shape[2] != cell.num_features:

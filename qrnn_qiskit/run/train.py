@@ -63,9 +63,7 @@ class Training:
         checkpoint.save(self.directory, state)
         return state
 
-    def _run_stepwise(
-        self, optimizer: StepwiseOptimizer, state: TrainingState
-    ) -> TrainingState:
+    def _run_stepwise(self, optimizer: StepwiseOptimizer, state: TrainingState) -> TrainingState:
         training = self.setup.job.training
         if not state.optimizer:
             state = replace(state, optimizer=optimizer.init(len(state.parameters)))
@@ -160,9 +158,7 @@ class Training:
             if training.patience is not None and state.stale >= training.patience:
                 raise StopIteration
 
-        found = minimizer.minimize(
-            objective, self.setup.initial, training.steps, after_iteration
-        )
+        found = minimizer.minimize(objective, self.setup.initial, training.steps, after_iteration)
         state = replace(state, parameters=found.weights, finished=True, reason=found.message)
         if not len(state.best):
             state = state.considered(found.weights, found.value, state.step)

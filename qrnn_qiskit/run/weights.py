@@ -35,9 +35,9 @@ def read_weights(path: Path, cell: Cell) -> tuple[Array, Array | None]:
     except OSError as error:
         raise DataError(f"cannot read the weights {path}: {error.strerror}") from None
     except ValueError:
-        raise DataError(f"{path} holds no weights: use a JSON list of numbers or a .npy file") from (
-            None
-        )
+        raise DataError(
+            f"{path} holds no weights: use a JSON list of numbers or a .npy file"
+        ) from None
     if isinstance(content, dict):
         names = content.get("names", [])
         if list(names) != list(cell.weight_names):

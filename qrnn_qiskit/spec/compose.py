@@ -112,12 +112,17 @@ def _validated(merged: MergedTables) -> Job:
 def _explained(error: ValidationError, merged: MergedTables) -> str:
     problem = find_problem(error)
     origin = merged.origin(problem.location).name
+    if problem.location == ("cell",) and not problem.given:
+        return f"{problem}; add [cell] with the name of a family, or a file (in {origin})"
     if not problem.unknown:
         return f"{problem} (in {origin})"
     *tables, key = map(str, problem.location)
     known = keys_of(tables[0] if tables else None)
+    hint = nearest(key, known)
+    if tables and not hint and key in keys_of():
+        hint = " (a key of the job: write it above the first table)"
     where = f"keys of [{tables[0]}]" if tables else "keys of a job"
-    return f"{problem}{nearest(key, known)} in {origin}; {where}: {', '.join(known)}"
+    return f"{problem}{hint} in {origin}; {where}: {', '.join(known)}"
 
 
 def _with_paths(job: Job, merged: MergedTables, folder: Path) -> Job:

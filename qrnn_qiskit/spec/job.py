@@ -12,11 +12,18 @@ from qrnn_qiskit.spec.messages import key_problem, nearest, unknown_key
 
 _SUM_TOLERANCE: Final = 1e-9
 
+
+def _not_empty(value: Any) -> Any:
+    if value == "":  # as a path it would be the current folder
+        raise ValueError("must not be empty")
+    return value
+
+
 Positive = Annotated[int, Field(gt=0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(min_length=1)]
 # TOML has text for paths and lists for tuples: these alone are converted.
-FilePath = Annotated[Path, Field(strict=False)]
+FilePath = Annotated[Path, Field(strict=False), BeforeValidator(_not_empty)]
 Pair = Annotated[tuple[float, float], Field(strict=False)]
 Fractions = Annotated[tuple[float, float, float], Field(strict=False)]
 # TOML has no null, so that the bound is removed by a word.

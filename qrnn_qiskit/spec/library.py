@@ -81,17 +81,16 @@ def locate(name: str | Path, folders: Sequence[Path], suffix: str = "") -> Path 
     candidates = [folder / each for folder in folders for each in names]
     for exists in (_is_file, _is_folder):
         for candidate in candidates:
-            if given.name and exists(candidate):
+            if exists(candidate):
                 return candidate.resolve()
     return None
 
 
 def looked_in(name: str | Path, folders: Sequence[Path]) -> str:
     """`"looked in A, B"`: the folders where a file of this name could have been, each once."""
-    parents = dict.fromkeys(
-        displayed((folder / Path(name).expanduser()).parent) for folder in folders
-    )
-    return f"looked in {', '.join(parents)}"
+    parents = [displayed((folder / Path(name).expanduser()).parent) for folder in folders]
+    places = dict.fromkeys("the current folder" if each == "." else each for each in parents)
+    return f"looked in {', '.join(places)}"
 
 
 def siblings(name: str | Path, folders: Sequence[Path]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -32,6 +33,7 @@ _PLAIN = {
     "model_attributes_type": "must be a table",
     "dataclass_type": "must be a table",
 }
+_MEMBER = re.compile(r"^(bool|int|float|str|none)$|\W")
 _KEY_PROBLEM = "key_problem"
 _UNKNOWN_KEY = "unknown_key"
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument", _UNKNOWN_KEY)
@@ -86,18 +88,24 @@ def find_problem(error: ValidationError, path: str = "") -> Problem:
     details = error.errors(include_url=False)
     chosen = next((d for d in details if d["type"] in _UNKNOWN), details[0])
     kind, given, context = chosen["type"], chosen["input"], chosen.get("ctx", {})
-    location = (*(path.split(".") if path else ()), *chosen["loc"])
+    table: tuple[str | int, ...] = tuple(path.split(".")) if path else ()
     if kind in (_KEY_PROBLEM, _UNKNOWN_KEY):
-        location = (*location, *context["key"].split("."))
-    if kind in _UNKNOWN:
-        return Problem(location, "", "unknown key", unknown=True)
-    if kind == _KEY_PROBLEM:
+        table = (*table, *chosen["loc"])
+        location = (*table, *context["key"].split("."))
+        if kind == _UNKNOWN_KEY:
+            return Problem(location, "", "unknown key", unknown=True)
         return Problem(location, shown(context["given"]), context["allowed"])
+    if kind in _UNKNOWN:
+        return Problem((*table, *chosen["loc"]), "", "unknown key", unknown=True)
+    location = _key_of(chosen)
     if kind == "missing":
-        if isinstance(location[-1], int):  # the input is the whole list
-            return Problem(location[:-1], shown(given), "must have more values")
-        return Problem(location, "", "is missing")
-    return Problem(location, shown(given), _allowed(chosen))
+        if location and isinstance(location[-1], int):  # the input is the whole list
+            return Problem((*table, *location[:-1]), shown(given), "must have more values")
+        return Problem((*table, *location), "", "is missing")
+    # The members of a union each say what they would allow.
+    allowed = list(dict.fromkeys(_allowed(d) for d in details if _key_of(d) == location))
+    text = allowed[0] + "".join(f" or {each.removeprefix('must be ')}" for each in allowed[1:])
+    return Problem((*table, *location), shown(given), text)
 
 
 def key_problem(key: str, given: Any, allowed: str) -> PydanticCustomError:
@@ -141,6 +149,14 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
+def _key_of(detail: ErrorDetails) -> tuple[str | int, ...]:
+    """Where the problem is, without the names of a union's members (types, not keys)."""
+    location = detail["loc"]
+    while location and isinstance(location[-1], str) and _MEMBER.search(location[-1]):
+        location = location[:-1]
+    return location
+
+
 def _allowed(detail: ErrorDetails) -> str:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "float_type" and isinstance(value, int) and not isinstance(value, bool):
@@ -157,8 +173,8 @@ def _allowed(detail: ErrorDetails) -> str:
         return f"must be at most {_number(context['le'])}"
     if kind == "literal_error":
         allowed = str(context["expected"])
-        close = nearest(value, allowed.replace("'", "").replace(" or ", ", ").split(", "))
-        return f"must be {allowed}" + close if isinstance(value, str) else f"must be {allowed}"
+        words = allowed.replace("'", "").replace(" or ", ", ").split(", ")
+        return f"must be {allowed}" + (nearest(value, words) if isinstance(value, str) else "")
     if kind in ("too_short", "string_too_short"):
         few = context.get("min_length")
         return "must not be empty" if few == 1 else f"must have at least {few} values"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, final
 
 from pydantic import Field
@@ -59,7 +60,7 @@ class ViqueiraEMCZ2:
             for qubit in qubits:
                 circuit.rx(weight(), qubit)
                 circuit.rz(weight(), qubit)
-            for first, second in zip(qubits, qubits[1:], strict=False):
+            for first, second in pairwise(qubits):
                 circuit.cz(first, second)
         for qubit in io:
             circuit.rx(weight(), qubit)

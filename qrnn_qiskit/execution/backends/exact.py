@@ -30,8 +30,7 @@ CHUNK_SHOTS: Final = 1 << 20
 
 @final
 class ExactExecutor:
-    """Density matrices through measurement and reset; with shots, samples of the exact
-    distribution.
+    """Density matrices through measurement and reset, or samples of their distribution.
 
     Without noise the unrolled circuit itself is run; with noise the circuit transpiled for the
     noise's gates, so that every gate meets its error.
@@ -104,12 +103,10 @@ class ExactExecutor:
         plan = request.plan
         count = plan.repeats * request.shots
         # Row r draws from a stream of its own, so that chunks do not matter.
-        seeds = np.array(
-            [
-                np.random.SeedSequence(request.seed, spawn_key=(row,)).generate_state(1, np.uint64)[0]
-                for row in range(plan.num_rows)
-            ]
-        )
+        seeds = [
+            int(stream.generate_state(1, np.uint64)[0])
+            for stream in np.random.SeedSequence(request.seed).spawn(plan.num_rows)
+        ]
         parts: list[PackedBits] = []
         step = max(1, CHUNK_SHOTS // int(count.max()))
         for start in range(0, plan.num_rows, step):

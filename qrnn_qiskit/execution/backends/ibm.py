@@ -146,6 +146,6 @@ class IBMExecutor:
         job = sampler.run([(isa.circuit, isa.parameter_values(angles))], shots=shots)
         try:
             data = job.result()[0].data
-        except Exception as error:  # noqa: BLE001  # the client raises many kinds
+        except Exception as error:  # the client raises many kinds
             raise JobError(f"job {job.job_id()} failed on {self.name}: {error}") from error
         return step_bits(data, shape)

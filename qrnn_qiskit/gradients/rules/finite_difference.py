@@ -32,9 +32,7 @@ class FiniteDifference:
         jacobian = problem.angle_map.weight_jacobian(problem.weights, problem.features)
         batch, num_weights = len(problem.features), len(problem.weights)
         reach = np.zeros((num_weights, len(problem.steps)), dtype=bool)
-        np.logical_or.at(
-            reach, jacobian.column, problem.occurrences.influence[jacobian.occurrence]
-        )
+        np.logical_or.at(reach, jacobian.column, problem.occurrences.influence[jacobian.occurrence])
         reach &= problem.steps
         live = np.flatnonzero(reach.any(axis=1))
         masks, mask_of_weight = np.unique(reach, axis=0, return_inverse=True)

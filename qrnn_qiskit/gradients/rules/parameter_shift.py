@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qrnn_qiskit.gradients.plan import EvaluationPlan, Rows, build_plan
 from qrnn_qiskit.gradients.problem import GradientProblem
@@ -33,10 +34,11 @@ class ParameterShift:
     def plan(self, problem: GradientProblem) -> EvaluationPlan:
         """Rows ordered by sequence, occurrence and sign (+, -)."""
         jacobian = problem.angle_map.weight_jacobian(problem.weights, problem.features)
-        influence = problem.occurrences.influence & problem.steps
+        influence: NDArray[np.bool_] = problem.occurrences.influence & problem.steps
         if not self.causal:
             influence = np.broadcast_to(problem.steps, influence.shape)
-        useful = influence.any(axis=1)[jacobian.occurrence] & (jacobian.values != 0)
+        reaches = influence[jacobian.occurrence].any(axis=1)
+        useful = reaches & (jacobian.values != 0)
         sequence, entry = np.nonzero(useful)
         occurrence = jacobian.occurrence[entry]
 

@@ -1,0 +1,1 @@
+"""The runner: the only room that touches simulators or IBM backends."""
