@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from dataclasses import dataclass
 from typing import Any, final
@@ -63,6 +64,7 @@ class Registry:
                     f"{nearest(key, fields)}; its keys: {', '.join(fields) or 'none'}"
                 )
         try:
-            return TypeAdapter(kind).validate_python(options)
+            # Through JSON, strictly: a list may fill a tuple, but text never a number.
+            return TypeAdapter(kind).validate_json(json.dumps(options), strict=True)
         except ValidationError as error:
             raise SpecError(first_problem(error, self.table)) from None

@@ -49,6 +49,7 @@ def show(
         return
     facts = dict(description)
     cell, unrolled = facts.pop("cell_drawing"), facts.pop("unrolled_drawing")
+    last, drawn = facts.pop("last_step_drawing"), facts.pop("unrolled_drawing_steps")
     dead: list[dict[str, Any]] = facts.pop("dead_weights")
     show_mapping(facts)
     show_line()
@@ -58,7 +59,9 @@ def show(
     else:
         show_line("dead weights: none")
     show_line(f"\ncell (one step):\n{cell}")
-    show_line(f"\nunrolled over {steps} {'step' if steps == 1 else 'steps'}:\n{unrolled}")
+    if last:
+        show_line(f"\nonly in the last step, after it:\n{last}")
+    show_line(f"\nunrolled over {drawn} {'step' if drawn == 1 else 'steps'}:\n{unrolled}")
 
 
 @app.command()

@@ -124,7 +124,7 @@ def _show_result(result: RunResult, as_json: bool) -> None:
         return
     if result.table:
         show_records(result.table)
-        show_line()
+        show_line(f"\n{result.summary['verdict']}")
     show_line(f"run directory: {result.run_dir}")
     for path in pictures:
         show_line(f"picture: {path}")

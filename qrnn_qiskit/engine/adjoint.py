@@ -24,14 +24,16 @@ class Products:
     Summing costs more than multiplying at few rows, so that several rotations are summed at once.
     """
 
-    def __init__(self, kernel: RotationKernel, states: Array, uses: int) -> None:
+    def __init__(self, kernel: RotationKernel, states: Array, uses: int, scratch: Array) -> None:
         rows = states.shape[-1]
         state = grouped(states[0], kernel.num_qubits, kernel.qubits)
         adjoint = grouped(states[1], kernel.num_qubits, kernel.qubits)
         half = states.shape[1] // 2
         room = max(1, min(uses, _COLLECTED // (half * rows * 8)))
-        # Axes: rotation, sign, block, component, row.
-        self.products = np.empty((room, 2, len(kernel.blocks), half // 2 // len(kernel.blocks), rows))
+        blocks = len(kernel.blocks)
+        # Axes: rotation, sign, block, component, row. What is summed at once needs no own space.
+        own = scratch[: half * rows] if room == 1 else np.empty(room * half * rows)
+        self.products = own.reshape(room, 2, blocks, half // 2 // blocks, rows)
         self.factors = []
         for b, block in enumerate(kernel.blocks):
             right = bound_block(block, state)
@@ -73,7 +75,7 @@ class AdjointSpace:
         self.turns, self.maps = bind(tape, {lead: s[1] for lead, s in states.items()}, scratch)
         kernels = tape.kernels
         self.products = {
-            i: Products(kernel, states[kernels.leads[i]], kernels.uses[i])
+            i: Products(kernel, states[kernels.leads[i]], kernels.uses[i], scratch)
             for i, kernel in enumerate(kernels.table)
             if isinstance(kernel, RotationKernel)
         }
@@ -86,10 +88,6 @@ class AdjointSpace:
     def num_bytes(self) -> int:
         products = sum(p.products.nbytes for p in self.products.values())
         return self.forward.num_bytes + products
-
-    def release(self) -> None:
-        """Forget the angles."""
-        self.forward.release()
 
     def start(self) -> None:
         """No dependence on the state at the end of the tape."""

@@ -24,15 +24,11 @@ class Basis:
     Attributes:
         rows: `[4^n, 4^n]` orthogonal; rows 2i and 2i + 1 give the real and the imaginary part of
             complex component i.
-        signs: `[J, 4^n / 2]` entries -1, 0, 1: component i gets the phase sum_j signs[j, i] a_j.
-        distinct: `[J, U]` the distinct columns of `signs`.
-        which: `[4^n / 2]` the one among them of each component.
+        signs: `[4^n / 2, J]` entries -1, 0, 1: component i gets the phase sum_j signs[i, j] a_j.
     """
 
     rows: Array
     signs: Array
-    distinct: Array
-    which: Index
 
 
 def commute(a: Generator, b: Generator) -> bool:
@@ -69,10 +65,9 @@ def basis_of(generators: tuple[Generator, ...], num_qubits: int) -> Basis:
     rows[np.arange(len(unmoved)), unmoved] = 1.0
     rows[len(unmoved) :: 2] = elements.real
     rows[len(unmoved) + 1 :: 2] = elements.imag
-    signs = np.zeros((len(generators), 4**num_qubits // 2))
-    signs[:, len(unmoved) // 2 :] = (values[:, y] - values[:, x]) / 2.0
-    distinct, which = np.unique(signs, axis=1, return_inverse=True)
-    return Basis(rows, signs, distinct, which.reshape(-1))
+    signs = np.zeros((4**num_qubits // 2, len(generators)))
+    signs[len(unmoved) // 2 :] = (values[:, y] - values[:, x]).T / 2.0
+    return Basis(rows, signs)
 
 
 def _first(signs: Array) -> float:

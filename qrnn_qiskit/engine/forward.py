@@ -9,10 +9,12 @@ from typing import Literal
 
 import numpy as np
 
+from qrnn_qiskit.engine.layers import layered_of, suit
 from qrnn_qiskit.engine.plan import MEMORY_LIMIT, chunks, padded
 from qrnn_qiskit.engine.program import Program
+from qrnn_qiskit.engine.sweep import Sweep
 from qrnn_qiskit.engine.tape import Tape, tape_of
-from qrnn_qiskit.engine.workspace import Workspace, pooled
+from qrnn_qiskit.engine.workspace import Workspace
 from qrnn_qiskit.estimate import Array
 
 Kind = Literal["z", "probabilities"]
@@ -29,8 +31,8 @@ def outputs(
         angles: `[R, A]` in rad.
         kind: `"z"` for <Z> = P(0) - P(1) of each bit, `[R, T, K]`; `"probabilities"` for the joint
             distribution of the bits of each step, `[R, T, 2^K]`, bit k of weight 2^k.
-        memory_limit: bytes to stay within; rows are worked on in chunks, which leaves every bit of
-            the result as it is.
+        memory_limit: bytes to stay within (64 MiB and more are best); rows are worked on in
+            chunks, which leaves every bit of the result as it is.
 
     Raises:
         DataError: where the angles do not fit the program or are not finite.
@@ -40,16 +42,28 @@ def outputs(
     tape = tape_for(program, kind)
     rows = angles.shape[0]
     records = np.empty((tape.start.size, rows))
+    if in_layers(program, kind, rows, memory_limit):
+        layered = layered_of(program)
+        with layered.pool.borrow(Sweep, padded(rows), lambda n: Sweep(layered, n)) as sweep:
+            sweep.load(angles)
+            records = sweep.forward(tape.start)[:, :rows]
+        return finished(program, tape, records, kind)
     for chunk in forward_chunks(tape, rows, memory_limit):
         part = angles[chunk]
         size = padded_part(rows, part)
         noted = np.repeat(tape.start[:, None], size, axis=1)
-        with pooled(Workspace, tape, size) as space:
+        with tape.pool.borrow(Workspace, size, lambda n: Workspace(tape, n)) as space:
             space.load(part)
             space.start()
             space.forward(tape.entries, noted)
         records[:, chunk] = noted[:, : part.shape[0]]
     return finished(program, tape, records, kind)
+
+
+def in_layers(program: Program, kind: Kind, rows: int, memory_limit: int) -> bool:
+    """Whether to work in layers; joint probabilities are worked out gate by gate."""
+    joint = kind == "probabilities" and program.num_bits > 1
+    return not joint and suit(program, rows, memory_limit)
 
 
 def tape_for(program: Program, kind: Kind) -> Tape:
@@ -81,12 +95,13 @@ def finished(program: Program, tape: Tape, records: Array, kind: Kind) -> Array:
     values = tape.offset + tape.scale * records.T
     if kind == "probabilities" and program.num_bits == 1:
         values = np.stack([(1.0 + values) / 2.0, (1.0 - values) / 2.0], axis=-1)
-    return np.ascontiguousarray(values).reshape(records.shape[1], program.num_steps, -1)
+    width = program.num_bits if kind == "z" else 2**program.num_bits
+    return np.ascontiguousarray(values).reshape(records.shape[1], program.num_steps, width)
 
 
 def pulled_back(program: Program, tape: Tape, cotangent: Array, kind: Kind) -> Array:
     """dL/d(records) `[slots, R]` from dL/d(outputs) `[R, T, K']`."""
     if kind == "probabilities" and program.num_bits == 1:
         cotangent = (cotangent[..., 0] - cotangent[..., 1]) / 2.0
-    flat = cotangent.reshape(cotangent.shape[0], -1)
+    flat = cotangent.reshape(cotangent.shape[0], tape.start.size)
     return np.ascontiguousarray((flat * tape.scale).T)

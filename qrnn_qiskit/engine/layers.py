@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import final
+from itertools import pairwise
+from typing import Final, final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from qrnn_qiskit.engine.bases import Basis, Generator, Index, basis_of, commute
 from qrnn_qiskit.engine.kernels import RotationKernel
+from qrnn_qiskit.engine.pool import Pool
 from qrnn_qiskit.engine.program import Channel, Program, Reset, Rotation
 from qrnn_qiskit.engine.simplify import Dephase, Outcome, simplify
 from qrnn_qiskit.engine.tape import Kernels
@@ -26,18 +28,36 @@ from qrnn_qiskit.estimate import Array
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class LayerKind:
-    """All layers with the same generators.
+class Phases:
+    """The phases of all layers, each distinct sum of angles of a layer listed once.
 
     Attributes:
-        basis: of these generators.
-        layers: `[N]` the layers.
-        columns: `[N, J]` angle of each of their rotations.
+        signs: `[E, J]` sum e is sum_j signs[e, j] * angle[columns[e, j]].
+        columns: `[E, J]` columns of the angles, A for none.
+        sums: `[L, 4^n / 2]` the sum whose phase each complex component gets in each layer.
     """
 
-    basis: Basis
-    layers: Index
+    signs: Array
     columns: Index
+    sums: Index
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Slopes:
+    """Derivatives by angles, from those by the phases of the components.
+
+    Attributes:
+        signs: `[N, 4^n / 2, J]` for each of the N kinds of layers.
+        kinds: `[L]` kind of each layer.
+        columns: `[L, J]` columns of the angles, A for none.
+        once: whether no angle is read twice.
+    """
+
+    signs: Array
+    kinds: Index
+    columns: Index
+    once: bool
 
 
 @final
@@ -62,20 +82,23 @@ class Layered:
     """A program in L layers: `state[l + 1] = phases[l] * (state[l] @ matrices[l])`.
 
     Attributes:
+        num_angles: A.
         start: `[4^n]` state 0.
         matrices: `[4^n, 4^n]`, L of them; equal ones are one object.
         adjoints: the transposes of the matrices, for complex conjugated adjoint states.
-        kinds: the layers by their generators.
+        phases: of all layers.
+        slopes: of all layers.
         records: the records by what they read.
-        once: whether no angle is read twice.
     """
 
+    num_angles: int
     start: Array
     matrices: tuple[Array, ...]
     adjoints: tuple[Array, ...]
-    kinds: tuple[LayerKind, ...]
+    phases: Phases
+    slopes: Slopes
     records: tuple[RecordKind, ...]
-    once: bool
+    pool: Pool = field(default_factory=Pool)
 
 
 @dataclass(slots=True)
@@ -96,14 +119,28 @@ class _Stage:
         )
 
 
+# Rows up to which layers beat rotating gate by gate, by number of qubits (measured).
+_ROWS: Final = {1: 1024, 2: 256, 3: 64, 4: 4}
+# Bytes that all states of a pass may take; beyond, gate by gate with checkpoints.
+LAYERED_MEMORY: Final = 2**26
+
 _LAYERED: WeakKeyDictionary[Program, Layered] = WeakKeyDictionary()
+
+
+def suit(program: Program, rows: int, memory_limit: int) -> bool:
+    """Whether layers are the faster form for so many rows."""
+    if not 0 < rows <= _ROWS.get(program.num_qubits, 0) or memory_limit < LAYERED_MEMORY:
+        return False
+    num_rotations = sum(isinstance(operation, Rotation) for operation in program.operations)
+    return 4 * 8 * 4**program.num_qubits * (num_rotations + 1) * rows <= LAYERED_MEMORY
 
 
 def layered_of(program: Program) -> Layered:
     """The layers of a program, made once."""
     if program not in _LAYERED:
         kernels = Kernels(program.num_qubits)
-        _LAYERED[program] = _assembled(kernels, _stages(program, kernels))
+        stages = _stages(program, kernels)
+        _LAYERED[program] = _assembled(program.num_angles, _Memo(kernels), stages)
     return _LAYERED[program]
 
 
@@ -142,6 +179,7 @@ class _Memo:
         self.kernels = kernels
         self.dim = 4**kernels.num_qubits
         self.bases: dict[tuple[Generator, ...], Basis] = {}
+        self.sums: dict[tuple[Generator, ...], tuple[Array, Index]] = {}
         self.products: dict[tuple[int, ...], Array] = {(): np.eye(self.dim)}
         self.matrices: dict[Hashable, tuple[Array, Array]] = {}
 
@@ -149,6 +187,14 @@ class _Memo:
         if generators not in self.bases:
             self.bases[generators] = basis_of(generators, self.kernels.num_qubits)
         return self.bases[generators]
+
+    def distinct(self, generators: tuple[Generator, ...]) -> tuple[Array, Index]:
+        """Distinct rows `[U, J]` of a basis's signs, and the one of each component."""
+        if generators not in self.sums:
+            signs = self.basis(generators).signs
+            rows, which = np.unique(signs, axis=0, return_inverse=True)
+            self.sums[generators] = rows, which.reshape(-1)
+        return self.sums[generators]
 
     def rows(self, generators: tuple[Generator, ...]) -> Array:
         return self.basis(generators).rows if generators else np.eye(self.dim)
@@ -176,35 +222,61 @@ class _Memo:
         return self.matrices[key]
 
 
-def _assembled(kernels: Kernels, stages: list[_Stage]) -> Layered:
-    memo = _Memo(kernels)
-    layers: dict[tuple[Generator, ...], list[tuple[int, list[int]]]] = {}
+def _assembled(num_angles: int, memo: _Memo, stages: list[_Stage]) -> Layered:
     read: dict[Hashable, tuple[Array, list[tuple[int, int]]]] = {}
     for i, stage in enumerate(stages):
-        if stage.generators:
-            layers.setdefault(stage.generators, []).append((i - 1, stage.columns))
         for count, component, slot in stage.records:
             key = (stage.generators, tuple(stage.maps[:count]), component)
             if key not in read:
                 weights = memo.product(key[1])[component] @ memo.rows(stage.generators).T
                 read[key] = (weights, [])
             read[key][1].append((i, slot))
-    columns = [column for stage in stages for column in stage.columns]
-    pairs = [memo.matrix(a, b) for a, b in zip(stages, stages[1:], strict=False)]
+    pairs = [memo.matrix(before, after) for before, after in pairwise(stages)]
     return Layered(
-        start=ground_state(kernels.num_qubits),
+        num_angles=num_angles,
+        start=ground_state(memo.kernels.num_qubits),
         matrices=tuple(matrix for matrix, _ in pairs),
         adjoints=tuple(adjoint for _, adjoint in pairs),
-        kinds=tuple(
-            LayerKind(
-                memo.basis(generators),
-                np.array([i for i, _ in found], dtype=np.intp),
-                np.array([columns for _, columns in found], dtype=np.intp),
-            )
-            for generators, found in layers.items()
-        ),
+        phases=_phases(num_angles, memo, stages[1:]),
+        slopes=_slopes(num_angles, memo, stages[1:]),
         records=tuple(
-            RecordKind(weights, *np.array(found, dtype=np.intp).T) for weights, found in read.values()
+            RecordKind(weights, *np.array(found, dtype=np.intp).T)
+            for weights, found in read.values()
         ),
-        once=len(columns) == len(set(columns)),
+    )
+
+
+def _phases(num_angles: int, memo: _Memo, layers: list[_Stage]) -> Phases:
+    widest = max((len(layer.columns) for layer in layers), default=0)
+    signs, columns, sums = list[Array](), list[Index](), list[Index]()
+    total = 0
+    for layer in layers:
+        distinct, which = memo.distinct(layer.generators)
+        missing = widest - len(layer.columns)
+        signs.append(np.pad(distinct, ((0, 0), (0, missing))))
+        own = np.array([*layer.columns, *[num_angles] * missing], dtype=np.intp)
+        columns.append(np.broadcast_to(own, signs[-1].shape))
+        sums.append(total + which)
+        total += len(distinct)
+    if not layers:
+        none = np.empty((0, memo.dim // 2), dtype=np.intp)
+        return Phases(np.empty((0, 0)), none[:, :0], none)
+    return Phases(np.concatenate(signs), np.concatenate(columns), np.array(sums))
+
+
+def _slopes(num_angles: int, memo: _Memo, layers: list[_Stage]) -> Slopes:
+    kinds = {generators: i for i, generators in enumerate({s.generators: 0 for s in layers})}
+    widest = max((len(generators) for generators in kinds), default=0)
+    signs = np.zeros((len(kinds), memo.dim // 2, widest))
+    for generators, i in kinds.items():
+        signs[i, :, : len(generators)] = memo.basis(generators).signs
+    columns = np.full((len(layers), widest), num_angles, dtype=np.intp)
+    for i, layer in enumerate(layers):
+        columns[i, : len(layer.columns)] = layer.columns
+    used = [column for layer in layers for column in layer.columns]
+    return Slopes(
+        signs,
+        np.array([kinds[layer.generators] for layer in layers], dtype=np.intp),
+        columns,
+        once=len(used) == len(set(used)),
     )

@@ -16,15 +16,17 @@ from qrnn_qiskit.engine.forward import (
     FLOAT,
     Kind,
     finished,
+    in_layers,
     padded_part,
     pulled_back,
     state_bytes,
     tape_for,
 )
+from qrnn_qiskit.engine.layers import layered_of
 from qrnn_qiskit.engine.plan import MEMORY_LIMIT, ROW_BLOCK, chunks, padded
 from qrnn_qiskit.engine.program import Program
+from qrnn_qiskit.engine.sweep import Sweep
 from qrnn_qiskit.engine.tape import Fork, Join, Tape, Turn
-from qrnn_qiskit.engine.workspace import pooled
 from qrnn_qiskit.errors import BackendError, DataError
 from qrnn_qiskit.estimate import Array
 
@@ -61,6 +63,8 @@ def value_and_vjp(
     angles = program.checked(angles)
     tape = tape_for(program, kind)
     rows = angles.shape[0]
+    if in_layers(program, kind, rows, memory_limit):
+        return _by_layers(program, tape, angles, cotangent_of, kind)
     plan = _plan(tape, rows, memory_limit)
     parts = [angles[chunk] for chunk in plan.chunks]
     records = np.empty((tape.start.size, rows))
@@ -68,23 +72,50 @@ def value_and_vjp(
     for chunk, part in zip(plan.chunks, parts, strict=True):
         size = padded_part(rows, part)
         noted = np.repeat(tape.start[:, None], size, axis=1)
-        with pooled(AdjointSpace, tape, size) as space:
+        with tape.pool.borrow(AdjointSpace, size, lambda n: AdjointSpace(tape, n)) as space:
             held.append(_first_pass(tape, plan, space, part, noted))
         records[:, chunk] = noted[:, : part.shape[0]]
     mean = finished(program, tape, records, kind)
-    cotangent = np.asarray(cotangent_of(mean), dtype=np.float64)
-    if cotangent.shape != mean.shape:
-        raise DataError(f"cotangent has shape {cotangent.shape}, but the outputs {mean.shape}")
-    seeds = pulled_back(program, tape, cotangent, kind)
+    seeds = _seeds(program, tape, mean, cotangent_of, kind)
     gradient = np.empty((rows, program.num_angles))
     for chunk, part, states in zip(plan.chunks, parts, held, strict=True):
         size = padded_part(rows, part)
         padded_seeds = np.zeros((seeds.shape[0], size))
         padded_seeds[:, : part.shape[0]] = seeds[:, chunk]
-        with pooled(AdjointSpace, tape, size) as space:
+        with tape.pool.borrow(AdjointSpace, size, lambda n: AdjointSpace(tape, n)) as space:
             transposed = _second_pass(tape, plan, space, part, states, padded_seeds)
         gradient[chunk] = transposed.T[: part.shape[0]]
     return mean, gradient
+
+
+def _by_layers(
+    program: Program,
+    tape: Tape,
+    angles: Array,
+    cotangent_of: Callable[[Array], Array],
+    kind: Kind,
+) -> tuple[Array, Array]:
+    rows, layered = angles.shape[0], layered_of(program)
+    with layered.pool.borrow(Sweep, padded(rows), lambda n: Sweep(layered, n)) as sweep:
+        sweep.load(angles)
+        mean = finished(program, tape, sweep.forward(tape.start)[:, :rows], kind)
+        seeds = np.zeros((tape.start.size, sweep.rows))
+        seeds[:, :rows] = _seeds(program, tape, mean, cotangent_of, kind)
+        return mean, np.ascontiguousarray(sweep.backward(seeds)[:rows])
+
+
+def _seeds(
+    program: Program,
+    tape: Tape,
+    mean: Array,
+    cotangent_of: Callable[[Array], Array],
+    kind: Kind,
+) -> Array:
+    """dL/d(records) `[slots, R]`."""
+    cotangent = np.asarray(cotangent_of(mean), dtype=np.float64)
+    if cotangent.shape != mean.shape:
+        raise DataError(f"cotangent has shape {cotangent.shape}, but the outputs {mean.shape}")
+    return pulled_back(program, tape, cotangent, kind)
 
 
 @final

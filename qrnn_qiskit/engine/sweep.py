@@ -9,91 +9,100 @@ from typing import final
 
 import numpy as np
 
-from qrnn_qiskit.engine.bases import Basis
-from qrnn_qiskit.engine.layers import Layered
+from qrnn_qiskit.engine.layers import Layered, Phases
 from qrnn_qiskit.engine.pauli import Complex
 from qrnn_qiskit.estimate import Array
 
 
 @final
 class Sweep:
-    """One pass forward, whose states are kept for one pass back."""
+    """All states of one pass forward, kept for the pass back."""
 
-    def __init__(self, layered: Layered, angles: Array, rows: int) -> None:
-        """`angles` is `[r, A]`, r <= rows; further rows get angle 0."""
+    def __init__(self, layered: Layered, rows: int) -> None:
         self.layered = layered
         self.rows = rows
-        self.angles = angles
-        if angles.shape[0] < rows:
-            self.angles = np.zeros((rows, angles.shape[1]))
-            self.angles[: angles.shape[0]] = angles
-        dim = layered.start.size
-        self.states = np.empty((len(layered.matrices) + 1, rows, dim))
-        self.phases: list[Complex] = [np.empty(0, dtype=np.complex128)] * len(layered.matrices)
-        for kind in layered.kinds:
-            table = phases(kind.basis, self.angles.T[kind.columns])
-            for layer, phase in zip(kind.layers.tolist(), table, strict=True):
-                self.phases[layer] = phase
+        num_layers, pairs = layered.phases.sums.shape
+        self.states = np.empty((num_layers + 1, rows, layered.start.size))
+        self.adjoints = np.empty_like(self.states)
+        self.factors = np.empty((num_layers, rows, pairs), dtype=np.complex128)
+        num_sums = len(layered.phases.signs)
+        self._places = np.arange(rows)[:, None] * num_sums + layered.phases.sums[:, None, :]
 
-    def forward(self, records: Array) -> None:
-        """Fill `records` `[slots, R]` where something is measured."""
-        states = self.states
+    @property
+    def num_bytes(self) -> int:
+        return 2 * self.states.nbytes + self.factors.nbytes + self._places.nbytes
+
+    def load(self, angles: Array) -> None:
+        """Take the angles `[r, A]` of up to `rows` rows; the others get angle 0."""
+        lines = np.zeros((angles.shape[1] + 1, self.rows))
+        lines[:-1, : angles.shape[0]] = angles.T
+        waves = _waves(self.layered.phases, lines)
+        np.take(waves.ravel(), self._places, out=self.factors, mode="clip")
+
+    def forward(self, start: Array) -> Array:
+        """Records `[slots, R]`; `start` `[slots]` has their values where nothing is measured."""
+        records = np.repeat(start[:, None], self.rows, axis=1)
+        states, factors = self.states, self.factors
         states[0] = self.layered.start
-        complex_states = states.view(np.complex128)
+        pairs = states.view(np.complex128)
         for i, matrix in enumerate(self.layered.matrices):
             np.matmul(states[i], matrix, states[i + 1])
-            pairs = complex_states[i + 1]
-            np.multiply(pairs, self.phases[i], pairs)
+            np.multiply(pairs[i + 1], factors[i], pairs[i + 1])
         for kind in self.layered.records:
-            records[kind.slots] = np.einsum("lrd,d->lr", states[kind.states], kind.weights)
+            for state, slot in zip(kind.states, kind.slots, strict=True):
+                # The same sum for any number of rows, which a matrix product would not be.
+                np.einsum("rd,d->r", states[state], kind.weights, out=records[slot])
+        return records
 
     def backward(self, cotangent: Array) -> Array:
         """dL/d(angles) `[R, A]` for dL/d(records) `[slots, R]`."""
-        layered, states = self.layered, self.states
+        layered, factors, adjoints = self.layered, self.factors, self.adjoints
         # Adjoint states are complex conjugated: going back then takes the same phases.
-        adjoints = np.zeros_like(states)
+        adjoints.fill(0.0)
         read = np.zeros(len(adjoints), dtype=bool)
         for kind in layered.records:
             weights = kind.weights * np.resize([1.0, -1.0], kind.weights.size)
             for state, seed in zip(kind.states.tolist(), cotangent[kind.slots], strict=True):
                 adjoints[state] += seed[:, None] * weights
                 read[state] = True
-        turned = np.empty(states.shape[1:])
-        complex_adjoints, complex_turned = adjoints.view(np.complex128), turned.view(np.complex128)
+        turned = np.empty(adjoints.shape[1:])
+        pairs, turned_pairs = adjoints.view(np.complex128), turned.view(np.complex128)
         for i in range(len(layered.matrices) - 1, 0, -1):
-            np.multiply(complex_adjoints[i + 1], self.phases[i], complex_turned)
+            np.multiply(pairs[i + 1], factors[i], turned_pairs)
             if read[i]:
                 adjoints[i] += turned @ layered.adjoints[i]
             else:
                 np.matmul(turned, layered.adjoints[i], adjoints[i])
-        turns = (states[1:].view(np.complex128) * complex_adjoints[1:]).imag
-        gradient = np.zeros(self.angles.shape[::-1])
-        for kind in layered.kinds:
-            parts = (turns[kind.layers] @ -kind.basis.signs.T).transpose(0, 2, 1)
-            if layered.once:
-                gradient[kind.columns] = parts
-            else:
-                np.add.at(gradient, kind.columns, parts)
-        return gradient.T
+        # dL/d(phase) of a component y with adjoint l is Im(conj(y) l).
+        np.multiply(pairs[1:], self.states[1:].view(np.complex128), pairs[1:])
+        slopes = layered.slopes
+        parts = np.matmul(pairs[1:].imag, slopes.signs[slopes.kinds]).transpose(0, 2, 1)
+        # The last line is for the angles that pad `columns`.
+        gradient = np.zeros((layered.num_angles + 1, self.rows))
+        if slopes.once:
+            gradient[slopes.columns] = parts
+        else:
+            np.add.at(gradient, slopes.columns, parts)
+        return -gradient[:-1].T
 
 
-def phases(basis: Basis, angles: Array) -> Complex:
-    """Phases `[N, R, 4^n / 2]` of N layers for angles `[N, J, R]`.
+def _waves(phases: Phases, lines: Array) -> Complex:
+    """exp(i sum) of each sum of angles, `[R, E]`, for angles `[A + 1, R]`.
 
-    Layers or rows that share all their angles share the work.
+    Angles that all rows share are worked on once.
     """
-    layers, _, rows = angles.shape
-    if np.all(angles == angles[:1]):
-        angles = angles[:1]
-    if np.all(angles == angles[:, :, :1]):
-        angles = angles[:, :, :1]
-    sums = np.zeros((angles.shape[0], angles.shape[2], basis.distinct.shape[1]))
-    for j, signs in enumerate(basis.distinct):
-        sums += angles[:, j, :, None] * signs
-    waves = np.empty(sums.shape, dtype=np.complex128)
-    np.cos(sums, out=waves.real)
-    np.sin(sums, out=waves.imag)
-    table = waves[:, :, basis.which]
-    if table.shape[1] < rows:
-        table = np.repeat(table, rows, axis=1)
-    return np.broadcast_to(table, (layers, *table.shape[1:]))
+    rows = lines.shape[1]
+    waves = np.empty((rows, len(phases.signs)), dtype=np.complex128)
+    shared = np.zeros(len(phases.signs), dtype=bool)
+    if rows > 1:
+        shared = np.all(lines == lines[:, :1], axis=1)[phases.columns].all(axis=1)
+    for chosen, few in ((shared, lines[:, :1]), (~shared, lines)):
+        if not chosen.any():
+            continue
+        signs, columns = phases.signs[chosen], phases.columns[chosen]
+        sums = np.zeros((len(signs), few.shape[1]))
+        for j in range(signs.shape[1]):
+            sums += signs[:, j, None] * few[columns[:, j]]
+        waves.real[:, chosen] = np.cos(sums).T
+        waves.imag[:, chosen] = np.sin(sums).T
+    return waves

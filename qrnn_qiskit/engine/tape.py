@@ -17,6 +17,7 @@ from qrnn_qiskit.engine.kernels import (
     RotationKernel,
     channel_kernel,
 )
+from qrnn_qiskit.engine.pool import Pool
 from qrnn_qiskit.engine.program import Channel, Program, Reset, Rotation
 from qrnn_qiskit.engine.simplify import Dephase, Outcome, Simple, simplify
 from qrnn_qiskit.estimate import Array
@@ -130,7 +131,7 @@ class Kernels:
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tape:
     """What `forward` and `reverse` run.
 
@@ -146,6 +147,7 @@ class Tape:
     start: Array
     offset: Array
     scale: Array
+    pool: Pool = field(default_factory=Pool)
 
     @property
     def leads(self) -> tuple[int, ...]:

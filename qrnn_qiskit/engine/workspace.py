@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, Protocol, TypeVar, final
-from weakref import WeakKeyDictionary
+from collections.abc import Sequence
+from typing import final
 
 import numpy as np
 
 from qrnn_qiskit.engine.kernels import BoundMap, BoundRotation, RotationKernel, grouped
 from qrnn_qiskit.engine.tape import Entry, Fixed, Fork, Join, Record, Tape, Turn
 from qrnn_qiskit.estimate import Array
-
-# Bytes of a workspace that is kept for the next call with as many rows.
-_KEPT: Final = 2**26
-
 
 def bind(
     tape: Tape, arrays: dict[int, Array], scratch: Array
@@ -61,21 +55,12 @@ class Workspace:
         self.ground = ground_state(tape.num_qubits)[:, None]
         self.cos: Sequence[Array] = ()
         self.sin: Sequence[Array] = ()
-        self._loaded: Array | None = None
-
     @property
     def num_bytes(self) -> int:
         return self.scratch.nbytes + sum(state.nbytes for state in self.states.values())
 
-    def release(self) -> None:
-        """Forget the angles."""
-        self._loaded = None
-
     def load(self, angles: Array) -> None:
         """Take the angles `[r, A]` of up to `rows` rows; the others get angle 0."""
-        if angles is self._loaded:
-            return
-        self._loaded = angles
         padded = np.zeros((angles.shape[1], self.rows))
         padded[:, : angles.shape[0]] = angles.T
         sin = np.empty((angles.shape[1], 2, self.rows))
@@ -133,42 +118,3 @@ class Workspace:
         records[entry.slots] = mass.reshape(-1, self.rows)
         after = self.states[2 ** len(others)][0]
         before.sum(axis=entry.axes, out=after.reshape(*(2,) * len(others), -1, self.rows))
-
-
-class Pooled(Protocol):
-    """Arrays for a number of rows of a tape; must not hold the tape itself, which it outlives."""
-
-    def __init__(self, tape: Tape, rows: int) -> None: ...
-
-    @property
-    def rows(self) -> int:
-        """Rows that it is made for."""
-
-    @property
-    def num_bytes(self) -> int:
-        """Memory that it takes."""
-
-    def release(self) -> None:
-        """Drop what belongs to one call."""
-
-
-S = TypeVar("S", bound=Pooled)
-
-_IDLE: WeakKeyDictionary[Tape, dict[type, Any]] = WeakKeyDictionary()
-
-
-@contextmanager
-def pooled(kind: type[S], tape: Tape, rows: int) -> Iterator[S]:
-    """Arrays of this kind, kept for the next call with as many rows where they are small.
-
-    One of each kind is kept for a tape: a training loop asks for the same number again and again,
-    and binding the kernels would take longer than running them.
-    """
-    idle = _IDLE.setdefault(tape, {})
-    space: S | None = idle.pop(kind, None)
-    if space is None or space.rows != rows:
-        space = kind(tape, rows)
-    yield space
-    space.release()
-    if space.num_bytes <= _KEPT:
-        idle[kind] = space

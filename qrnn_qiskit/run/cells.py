@@ -66,6 +66,7 @@ def describe_cell(source: str, num_steps: int) -> dict[str, Any]:
             {"weight": dead.weight, "proof": dead.proof} for dead in dead_weights(unrolled)
         ],
         "cell_drawing": _drawing(cell.circuit),
+        "last_step_drawing": _drawing(cell.last) if cell.last.data else "",
         "unrolled_drawing": _drawing(drawn.circuit),
         "unrolled_drawing_steps": drawn.num_steps,
     }
