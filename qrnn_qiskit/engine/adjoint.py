@@ -7,7 +7,7 @@ from typing import Final, final
 
 import numpy as np
 
-from qrnn_qiskit.engine.kernels import RotationKernel, bound_block, grouped
+from qrnn_qiskit.engine.rotations import RotationKernel, bound_block, grouped
 from qrnn_qiskit.engine.tape import Entry, Fixed, Fork, Join, Record, Tape, Turn
 from qrnn_qiskit.engine.workspace import Workspace, bind
 from qrnn_qiskit.estimate import Array
@@ -43,7 +43,7 @@ class Products:
         self.columns: list[int] = []
 
     def add(self, column: int, gradient: Array) -> None:
-        """Multiply for the rotation by angle `column`; sum into `gradient` `[A, rows]` when full."""
+        """Multiply for a rotation by angle `column`; sum into `gradient` `[A, rows]` when full."""
         i = len(self.columns)
         self.columns.append(column)
         for adjoint, partners, space, residual in self.factors:

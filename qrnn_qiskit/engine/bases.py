@@ -98,5 +98,5 @@ def _eigenstates(generators: tuple[Generator, ...], num_qubits: int) -> tuple[Co
                     split.append((space @ part, [*values, value]))
         spaces = split
     columns = np.concatenate([space for space, _ in spaces], axis=1)
-    values = [value for space, value in spaces for _ in range(space.shape[1])]
-    return columns, np.array(values).T.reshape(len(generators), -1)
+    repeated = [values for space, values in spaces for _ in range(space.shape[1])]
+    return columns, np.array(repeated).T.reshape(len(generators), -1)

@@ -9,8 +9,9 @@ from typing import Final, Protocol, final
 
 import numpy as np
 
-from qrnn_qiskit.engine.kernels import BoundMap, BoundRotation, MatrixKernel, RotationKernel
+from qrnn_qiskit.engine.maps import BoundMap, MatrixKernel
 from qrnn_qiskit.engine.plan import CACHE, ROW_BLOCK
+from qrnn_qiskit.engine.rotations import BoundRotation, RotationKernel
 from qrnn_qiskit.engine.segments import Index, Segment, Segments
 from qrnn_qiskit.engine.tape import Turn
 from qrnn_qiskit.estimate import Array
@@ -107,9 +108,11 @@ class Direct:
                 self.given[bit, part] = segment.given(bit, state)[:, :count].T
 
     def ones(self) -> Array:
+        """See `Passage`."""
         return self.given[1, :, 0]
 
     def after(self, parent: Index, bit: Index, probability: Array) -> Array:
+        """See `Passage`."""
         states: Array = self.given[bit, parent]
         return states / probability[:, None]
 
@@ -138,10 +141,13 @@ class ByMatrix:
         self.matrices, self.states, self.group = matrices, states, group
 
     def ones(self) -> Array:
+        """See `Passage`."""
         masses = np.ascontiguousarray(self.matrices[:, 1, :, 0])
-        return np.einsum("bd,bd->b", self.states, masses[self.group])
+        ones: Array = np.einsum("bd,bd->b", self.states, masses[self.group])
+        return ones
 
     def after(self, parent: Index, bit: Index, probability: Array) -> Array:
+        """See `Passage`."""
         kind = 2 * self.group[parent] + bit
         order = np.argsort(kind, kind="stable")
         ends = np.cumsum(np.bincount(kind))

@@ -78,7 +78,7 @@ def padded_part(rows: int, part: Array) -> int:
 
 def state_bytes(tape: Tape) -> int:
     """Bytes of one row's state at its widest."""
-    return FLOAT * max(tape.leads) * 4**tape.num_qubits
+    return FLOAT * max(tape.leads) << 2 * tape.num_qubits
 
 
 def forward_chunks(tape: Tape, rows: int, memory_limit: int) -> list[slice]:

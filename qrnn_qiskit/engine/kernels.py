@@ -1,270 +1,51 @@
-"""Linear maps on the state, in place: rotations, channels, dephasing, reset.
-
-A state is an array `[lead * 4^n, R]`: axis I, X, Y, Z of each of n qubits after any leading axis
-(classical bits, basis states), rows last. A kernel is bound to such an array once and keeps the
-views into it, since slicing costs as much as arithmetic at few rows.
-
-Only elementwise arithmetic and, for channels with off-diagonal entries, matrix products touch the
-rows, so that a row's result does not depend on the other rows (see `plan.padded`).
-"""
+"""The kernels of a program, each once: those of all steps are the same."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, final
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import final
 
-import numpy as np
-
-from qrnn_qiskit.engine.pauli import RotationBlock, expand, rotation_blocks
-from qrnn_qiskit.estimate import Array
-
-
-def grouped(array: Array, num_qubits: int, qubits: tuple[int, ...]) -> Array:
-    """View `[before, 4, between, 4, ..., after, R]` of a state, for ascending `qubits`."""
-    shape, previous = [-1], -1
-    for q in qubits:
-        shape += [4 ** (q - previous - 1), 4] if previous >= 0 else [4]
-        previous = q
-    shape += [4 ** (num_qubits - 1 - previous), array.shape[1]]
-    return array.reshape(shape)
+from qrnn_qiskit.engine.maps import DephaseKernel, MapKernel, ResetKernel, channel_kernel
+from qrnn_qiskit.engine.program import Channel, Reset, Rotation
+from qrnn_qiskit.engine.rotations import RotationKernel
+from qrnn_qiskit.engine.simplify import Dephase
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class BoundBlock:
-    """Views of one block of a rotation: its sign axis comes right before the rows.
+@dataclass(slots=True, eq=False)
+class Kernels:
+    """Kernels without repetition: those of all steps are the same."""
 
-    Attributes:
-        components: the block's components.
-        partners: the same components, each in the place of its partner.
-        residual: the part of the signs that does not follow the sign axis; None if it is +1.
-    """
+    num_qubits: int
+    table: list[RotationKernel | MapKernel] = field(default_factory=list)
+    leads: list[int] = field(default_factory=list)
+    uses: list[int] = field(default_factory=list)
+    _index: dict[Hashable, int] = field(default_factory=dict)
 
-    components: Array
-    partners: Array
-    residual: Array | None
+    def add(self, operation: Rotation | Channel | Dephase | Reset, lead: int = 1) -> int:
+        """Index of the kernel of an operation on a state with `lead` branches."""
+        key: Hashable
+        if isinstance(operation, Rotation):
+            key = ("turn", operation.generator, operation.qubits, lead)
+        elif isinstance(operation, Channel):
+            key = ("map", operation.ptm.tobytes(), operation.qubits, lead)
+        else:
+            key = (type(operation).__name__, operation.qubit, lead)
+        if key not in self._index:
+            self._index[key] = len(self.table)
+            self.table.append(self._make(operation))
+            self.leads.append(lead)
+            self.uses.append(0)
+        self.uses[self._index[key]] += 1
+        return self._index[key]
 
-
-def bound_block(block: RotationBlock, whole: Array) -> BoundBlock:
-    """A block of the rotation of a state grouped by the rotation's qubits."""
-    every, reverse = slice(None), slice(None, None, -1)
-    take, swap, signs = [every], [every], [1]
-    for i, letters in enumerate(block.slices):
-        take += [letters, every]
-        swap += [reverse, every]
-        signs += [1 if block.residual is None else block.residual.shape[i], 1]
-    axis = 2 * block.first + 1
-    residual = block.residual
-    if residual is not None:
-        residual = np.moveaxis(residual.reshape([*signs, 1]), axis, -2)
-    components = whole[tuple(take)]
-    return BoundBlock(
-        np.moveaxis(components, axis, -2), np.moveaxis(components[tuple(swap)], axis, -2), residual
-    )
-
-
-class BoundMap(Protocol):
-    """A constant map bound to an array."""
-
-    def forward(self) -> None:
-        """Apply it."""
-
-    def adjoint(self) -> None:
-        """Apply its transpose: the adjoint state, one operation back."""
-
-
-@final
-class BoundRotation:
-    """A rotation bound to an array.
-
-    `cos` is `[R]`, `sin` is `[2, R]`: minus and plus the sine. Blocks hold the components, their
-    partners (the sign axis before the rows), scratch space of that shape and a residual sign.
-    """
-
-    __slots__ = ("blocks",)
-
-    def __init__(self, blocks: list[tuple[Array, Array, Array, Array | None]]) -> None:
-        self.blocks = blocks
-
-    def forward(self, cos: Array, sin: Array) -> None:
-        for components, partners, scratch, residual in self.blocks:
-            np.multiply(partners, sin, scratch)
-            if residual is not None:
-                np.multiply(scratch, residual, scratch)
-            np.multiply(components, cos, components)
-            np.add(components, scratch, components)
-
-    def inverse(self, cos: Array, sin: Array) -> None:
-        """Undo it, which is also the adjoint."""
-        for components, partners, scratch, residual in self.blocks:
-            np.multiply(partners, sin, scratch)
-            if residual is not None:
-                np.multiply(scratch, residual, scratch)
-            np.multiply(components, cos, components)
-            np.subtract(components, scratch, components)
-
-
-@final
-class RotationKernel:
-    """The rotation generated by a Pauli label without I, on ascending qubits."""
-
-    def __init__(self, label: str, qubits: tuple[int, ...], num_qubits: int) -> None:
-        self.qubits = qubits
-        self.num_qubits = num_qubits
-        self.blocks = rotation_blocks(label)
-
-    def bind(self, array: Array, scratch: Array) -> BoundRotation:
-        """The rotation of `array`; `scratch` is flat and at least half its size."""
-        whole = grouped(array, self.num_qubits, self.qubits)
-        bound = []
-        for block in self.blocks:
-            views = bound_block(block, whole)
-            # Scratch space in the memory order of the state, for the sake of long inner loops.
-            space = np.moveaxis(views.components, -2, 2 * block.first + 1)
-            space = scratch[: space.size].reshape(space.shape)
-            space = np.moveaxis(space, 2 * block.first + 1, -2)
-            bound.append((views.components, views.partners, space, views.residual))
-        return BoundRotation(bound)
-
-
-class MapKernel(Protocol):
-    """A constant map that can be bound to an array."""
-
-    def bind(self, array: Array, scratch: Array) -> BoundMap:
-        """The map of `array`; `scratch` is flat and at least its size."""
-
-
-@final
-class _BoundDiagonal:
-    def __init__(self, components: Array, diagonal: Array) -> None:
-        self.components = components
-        self.diagonal = diagonal
-
-    def forward(self) -> None:
-        np.multiply(self.components, self.diagonal, self.components)
-
-    adjoint = forward
-
-
-@final
-class DiagonalKernel:
-    """A channel with a diagonal PTM (Pauli noise, depolarizing, dephasing)."""
-
-    def __init__(self, diagonal: Array, qubits: tuple[int, ...], num_qubits: int) -> None:
-        shape = [1]
-        for _ in qubits:
-            shape += [4, 1]
-        self.diagonal = diagonal.reshape([*shape, 1])
-        self.qubits = qubits
-        self.num_qubits = num_qubits
-
-    def bind(self, array: Array, scratch: Array) -> BoundMap:
-        return _BoundDiagonal(grouped(array, self.num_qubits, self.qubits), self.diagonal)
-
-
-@final
-class _BoundMatrix:
-    def __init__(self, state: Array, operand: Array, result: Array, matrix: Array) -> None:
-        self.state = state
-        self.operand = operand
-        self.result = result
-        self.matrix = matrix
-        self.transposed = np.ascontiguousarray(matrix.T)
-
-    def _apply(self, matrix: Array) -> None:
-        if self.operand is not self.state:
-            np.copyto(self.operand, self.state)
-        np.matmul(matrix, self.operand.reshape(self.result.shape), self.result)
-        np.copyto(self.state, self.result.reshape(self.operand.shape))
-
-    def forward(self) -> None:
-        self._apply(self.matrix)
-
-    def adjoint(self) -> None:
-        self._apply(self.transposed)
-
-
-@final
-class MatrixKernel:
-    """Any other channel, as a matrix product over the qubits' axes."""
-
-    def __init__(self, ptm: Array, qubits: tuple[int, ...], num_qubits: int) -> None:
-        self.ptm = ptm
-        self.qubits = qubits
-        self.num_qubits = num_qubits
-
-    def bind(self, array: Array, scratch: Array) -> BoundMap:
-        size, rows, dim = array.shape[0], array.shape[1], self.ptm.shape[0]
-        result = scratch[: array.size]
-        first, k = self.qubits[0], len(self.qubits)
-        if self.qubits == tuple(range(first, first + k)):
-            state = array.reshape(-1, dim, 4 ** (self.num_qubits - first - k) * rows)
-            return _BoundMatrix(state, state, result.reshape(state.shape), self.ptm)
-        # The qubits' axes go to the front, which takes a copy.
-        whole = grouped(array, self.num_qubits, self.qubits)
-        inner = range(1, 2 * k, 2)
-        state = whole.transpose(*inner, *(a for a in range(whole.ndim) if a not in inner))
-        operand = np.empty(state.shape)
-        return _BoundMatrix(state, operand, result.reshape(dim, size // dim * rows), self.ptm)
-
-
-@final
-class _BoundDephase:
-    def __init__(self, coherences: Array) -> None:
-        self.coherences = coherences
-
-    def forward(self) -> None:
-        self.coherences.fill(0.0)
-
-    adjoint = forward
-
-
-@final
-class DephaseKernel:
-    """A measurement whose outcome is not conditioned on: X and Y of the qubit vanish."""
-
-    def __init__(self, qubit: int, num_qubits: int) -> None:
-        self.qubit = qubit
-        self.num_qubits = num_qubits
-
-    def bind(self, array: Array, scratch: Array) -> BoundMap:
-        return _BoundDephase(grouped(array, self.num_qubits, (self.qubit,))[:, 1:3])
-
-
-@final
-class _BoundReset:
-    def __init__(self, letters: Array) -> None:
-        self.identity = letters[:, 0]
-        self.coherences = letters[:, 1:3]
-        self.z = letters[:, 3]
-        self.others = letters[:, 1:4]
-
-    def forward(self) -> None:
-        self.coherences.fill(0.0)
-        np.copyto(self.z, self.identity)
-
-    def adjoint(self) -> None:
-        np.add(self.identity, self.z, self.identity)
-        self.others.fill(0.0)
-
-
-@final
-class ResetKernel:
-    """The qubit is replaced by one in state 0."""
-
-    def __init__(self, qubit: int, num_qubits: int) -> None:
-        self.qubit = qubit
-        self.num_qubits = num_qubits
-
-    def bind(self, array: Array, scratch: Array) -> BoundMap:
-        return _BoundReset(grouped(array, self.num_qubits, (self.qubit,)))
-
-
-def channel_kernel(ptm: Array, qubits: tuple[int, ...], num_qubits: int) -> MapKernel:
-    """The cheapest kernel of a channel on any order of qubits."""
-    ascending = tuple(sorted(qubits))
-    ptm = expand(ptm, qubits, ascending)
-    diagonal = np.diagonal(ptm)
-    if np.count_nonzero(ptm) == np.count_nonzero(diagonal):
-        return DiagonalKernel(diagonal.copy(), ascending, num_qubits)
-    return MatrixKernel(ptm, ascending, num_qubits)
+    def _make(self, operation: Rotation | Channel | Dephase | Reset) -> RotationKernel | MapKernel:
+        n = self.num_qubits
+        if isinstance(operation, Rotation):
+            return RotationKernel(operation.generator, operation.qubits, n)
+        if isinstance(operation, Channel):
+            return channel_kernel(operation.ptm, operation.qubits, n)
+        if isinstance(operation, Dephase):
+            return DephaseKernel(operation.qubit, n)
+        return ResetKernel(operation.qubit, n)

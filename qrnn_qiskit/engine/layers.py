@@ -16,12 +16,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from qrnn_qiskit.engine.bases import Basis, Generator, Index, basis_of, commute
-from qrnn_qiskit.engine.kernels import RotationKernel
+from qrnn_qiskit.engine.bases import Index
+from qrnn_qiskit.engine.kernels import Kernels
 from qrnn_qiskit.engine.pool import Pool
-from qrnn_qiskit.engine.program import Channel, Program, Reset, Rotation
-from qrnn_qiskit.engine.simplify import Dephase, Outcome, simplify
-from qrnn_qiskit.engine.tape import Kernels
+from qrnn_qiskit.engine.program import Program, Rotation
+from qrnn_qiskit.engine.stages import Memo, Stage, stages_of
 from qrnn_qiskit.engine.workspace import ground_state
 from qrnn_qiskit.estimate import Array
 
@@ -101,26 +100,8 @@ class Layered:
     pool: Pool = field(default_factory=Pool)
 
 
-@dataclass(slots=True)
-class _Stage:
-    """A layer and the constant maps after it; `records` are (maps before it, component, slot)."""
-
-    generators: tuple[Generator, ...] = ()
-    columns: list[int] = field(default_factory=list)
-    maps: list[int] = field(default_factory=list)
-    touched: set[int] = field(default_factory=set)
-    records: list[tuple[int, int, int]] = field(default_factory=list)
-
-    def lets_past(self, rotation: Rotation) -> bool:
-        """Whether a rotation after this stage can as well come before it."""
-        generator = (rotation.generator, rotation.qubits)
-        return self.touched.isdisjoint(rotation.qubits) and all(
-            commute(generator, other) for other in self.generators
-        )
-
-
 # Rows up to which layers beat rotating gate by gate, by number of qubits (measured).
-_ROWS: Final = {1: 1024, 2: 256, 3: 64, 4: 4}
+ROWS: Final = {1: 1024, 2: 256, 3: 64, 4: 4}
 # Bytes that all states of a pass may take; beyond, gate by gate with checkpoints.
 LAYERED_MEMORY: Final = 2**26
 
@@ -129,100 +110,23 @@ _LAYERED: WeakKeyDictionary[Program, Layered] = WeakKeyDictionary()
 
 def suit(program: Program, rows: int, memory_limit: int) -> bool:
     """Whether layers are the faster form for so many rows."""
-    if not 0 < rows <= _ROWS.get(program.num_qubits, 0) or memory_limit < LAYERED_MEMORY:
+    if not 0 < rows <= ROWS.get(program.num_qubits, 0) or memory_limit < LAYERED_MEMORY:
         return False
     num_rotations = sum(isinstance(operation, Rotation) for operation in program.operations)
-    return 4 * 8 * 4**program.num_qubits * (num_rotations + 1) * rows <= LAYERED_MEMORY
+    state = 8 << 2 * program.num_qubits
+    return 4 * state * (num_rotations + 1) * rows <= LAYERED_MEMORY
 
 
 def layered_of(program: Program) -> Layered:
     """The layers of a program, made once."""
     if program not in _LAYERED:
         kernels = Kernels(program.num_qubits)
-        stages = _stages(program, kernels)
-        _LAYERED[program] = _assembled(program.num_angles, _Memo(kernels), stages)
+        stages = stages_of(program, kernels)
+        _LAYERED[program] = _assembled(program.num_angles, Memo(kernels), stages)
     return _LAYERED[program]
 
 
-def _stages(program: Program, kernels: Kernels) -> list[_Stage]:
-    stages = [_Stage()]
-    for operation in simplify(program):
-        stage = stages[-1]
-        if isinstance(operation, Rotation):
-            place = len(stages)
-            while place > 1 and stages[place - 1].lets_past(operation):
-                place -= 1
-            if place == len(stages):
-                stages.append(_Stage())
-            stage = stages[place]
-            stage.generators += ((operation.generator, operation.qubits),)
-            stage.columns.append(operation.angle)
-            continue
-        constant: Channel | Dephase | Reset
-        if isinstance(operation, Outcome):
-            slot = operation.step * program.num_bits + operation.bit
-            component = 3 * 4 ** (program.num_qubits - 1 - operation.qubit)
-            stage.records.append((len(stage.maps), component, slot))
-            constant = Reset(operation.qubit) if operation.reset else Dephase(operation.qubit)
-        else:
-            constant = operation
-        stage.maps.append(kernels.add(constant))
-        stage.touched.update(constant.qubits if isinstance(constant, Channel) else (constant.qubit,))
-    return stages
-
-
-@final
-class _Memo:
-    """Bases, products of maps and matrices: those of all steps are the same."""
-
-    def __init__(self, kernels: Kernels) -> None:
-        self.kernels = kernels
-        self.dim = 4**kernels.num_qubits
-        self.bases: dict[tuple[Generator, ...], Basis] = {}
-        self.sums: dict[tuple[Generator, ...], tuple[Array, Index]] = {}
-        self.products: dict[tuple[int, ...], Array] = {(): np.eye(self.dim)}
-        self.matrices: dict[Hashable, tuple[Array, Array]] = {}
-
-    def basis(self, generators: tuple[Generator, ...]) -> Basis:
-        if generators not in self.bases:
-            self.bases[generators] = basis_of(generators, self.kernels.num_qubits)
-        return self.bases[generators]
-
-    def distinct(self, generators: tuple[Generator, ...]) -> tuple[Array, Index]:
-        """Distinct rows `[U, J]` of a basis's signs, and the one of each component."""
-        if generators not in self.sums:
-            signs = self.basis(generators).signs
-            rows, which = np.unique(signs, axis=0, return_inverse=True)
-            self.sums[generators] = rows, which.reshape(-1)
-        return self.sums[generators]
-
-    def rows(self, generators: tuple[Generator, ...]) -> Array:
-        return self.basis(generators).rows if generators else np.eye(self.dim)
-
-    def product(self, maps: tuple[int, ...]) -> Array:
-        """Maps in order of time as one matrix."""
-        if maps not in self.products:
-            result = self.product(maps[:-1]).copy()
-            kernel = self.kernels.table[maps[-1]]
-            if not isinstance(kernel, RotationKernel):
-                kernel.bind(result, np.empty(result.size)).forward()
-            self.products[maps] = result
-        return self.products[maps]
-
-    def matrix(self, before: _Stage, after: _Stage) -> tuple[Array, Array]:
-        """From the state after one layer to that before the phases of the next, and its adjoint."""
-        key = (before.generators, tuple(before.maps), after.generators)
-        if key not in self.matrices:
-            middle = self.product(tuple(before.maps))
-            matrix = self.rows(after.generators) @ middle @ self.rows(before.generators).T
-            # Conjugation of both states changes the sign of every imaginary part.
-            conjugate = np.resize([1.0, -1.0], self.dim)
-            adjoint = conjugate[:, None] * matrix * conjugate
-            self.matrices[key] = np.ascontiguousarray(matrix.T), adjoint
-        return self.matrices[key]
-
-
-def _assembled(num_angles: int, memo: _Memo, stages: list[_Stage]) -> Layered:
+def _assembled(num_angles: int, memo: Memo, stages: list[Stage]) -> Layered:
     read: dict[Hashable, tuple[Array, list[tuple[int, int]]]] = {}
     for i, stage in enumerate(stages):
         for count, component, slot in stage.records:
@@ -246,7 +150,7 @@ def _assembled(num_angles: int, memo: _Memo, stages: list[_Stage]) -> Layered:
     )
 
 
-def _phases(num_angles: int, memo: _Memo, layers: list[_Stage]) -> Phases:
+def _phases(num_angles: int, memo: Memo, layers: list[Stage]) -> Phases:
     widest = max((len(layer.columns) for layer in layers), default=0)
     signs, columns, sums = list[Array](), list[Index](), list[Index]()
     total = 0
@@ -264,7 +168,7 @@ def _phases(num_angles: int, memo: _Memo, layers: list[_Stage]) -> Phases:
     return Phases(np.concatenate(signs), np.concatenate(columns), np.array(sums))
 
 
-def _slopes(num_angles: int, memo: _Memo, layers: list[_Stage]) -> Slopes:
+def _slopes(num_angles: int, memo: Memo, layers: list[Stage]) -> Slopes:
     kinds = {generators: i for i, generators in enumerate({s.generators: 0 for s in layers})}
     widest = max((len(generators) for generators in kinds), default=0)
     signs = np.zeros((len(kinds), memo.dim // 2, widest))

@@ -95,7 +95,7 @@ def pauli_matrices(num_qubits: int) -> Complex:
 
 
 def num_qubits_of(size: int, base: int, what: str) -> int:
-    """k such that base^k = size.
+    """The k with base^k = size.
 
     Raises:
         CellError: where there is none.
@@ -148,7 +148,8 @@ def expand(ptm: Array, qubits: tuple[int, ...], onto: tuple[int, ...]) -> Array:
     """The PTM on qubits `onto`, which hold all of `qubits`, in the order of `onto`."""
     k, total = len(qubits), len(onto)
     others = [q for q in onto if q not in qubits]
-    full = np.kron(ptm, np.eye(4 ** (total - k))).reshape((4,) * (2 * total))
+    full = np.asarray(np.kron(ptm, np.eye(4 ** (total - k))), dtype=np.float64)
+    full = full.reshape((4,) * (2 * total))
     present = [*qubits, *others]
     order = [present.index(q) for q in onto]
     return full.transpose(order + [total + i for i in order]).reshape(4**total, 4**total)

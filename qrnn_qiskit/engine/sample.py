@@ -2,7 +2,8 @@
 
 A row's shots that agree on all bits so far share one conditional state, a branch. Every shot
 compares a uniform number of its own with its branch's probability of a 1, so that a row's bits
-depend on its angles, its shots and its seed alone: not on other rows, chunks or the order of work.
+depend on its angles and its seed, not on chunks, on the order of work or (but for rounding of the
+probabilities, one part in 10^16) on the other rows.
 
 Axes: R rows, A angles, S shots, T steps, K bits of a step, M recorded bits.
 """
@@ -48,7 +49,7 @@ def sample(
 
     Returns:
         0 or 1, `[R, S, T, K]`; with a count for each row `[sum(counts), T, K]`, row after row. A
-        bit that is never measured is 0. The first shots of a row do not depend on their number.
+        bit that is never measured is 0.
 
     Raises:
         DataError: where angles, shots or seeds do not fit.
@@ -56,9 +57,10 @@ def sample(
     """
     angles = program.checked(angles)
     rows = angles.shape[0]
-    counts = np.broadcast_to(np.asarray(shots, dtype=np.int64), (rows,))
-    if rows and counts.min() < 0:
-        raise DataError(f"shots = {counts.min()}: at least 0")
+    counts = np.asarray(shots, dtype=np.int64)
+    if counts.shape not in ((), (rows,)) or np.any(counts < 0):
+        raise DataError(f"shots = {shots}: one number for all {rows} rows or one for each, >= 0")
+    counts = np.broadcast_to(counts, (rows,))
     if len(seeds) != rows:
         raise DataError(f"{len(seeds)} seeds for {rows} rows: one for each is needed")
     segments = segments_of(program)

@@ -13,9 +13,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from qrnn_qiskit.engine.kernels import Kernels
 from qrnn_qiskit.engine.program import Channel, Program, Reset, Rotation
 from qrnn_qiskit.engine.simplify import Dephase, Outcome, simplify
-from qrnn_qiskit.engine.tape import Fixed, Kernels, Turn, plain_entry
+from qrnn_qiskit.engine.tape import Fixed, Turn, plain_entry
 from qrnn_qiskit.estimate import Array
 
 Index = NDArray[np.intp]
@@ -64,7 +65,8 @@ class Segment:
         `state` is `[..., 4^n, R]`, right before the measurement.
         """
         a, b = self.weights[bit].T[:, :, None]
-        return a * state[..., self.unflipped, :] + b * state[..., self.flipped, :]
+        given: Array = a * state[..., self.unflipped, :] + b * state[..., self.flipped, :]
+        return given
 
 
 @final

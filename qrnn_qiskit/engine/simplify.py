@@ -33,7 +33,8 @@ class Outcome:
         false_one, false_zero = self.flip
         probability = np.array([[1.0 - false_one, false_zero], [false_one, 1.0 - false_zero]])
         projectors = np.array([[[0.5, 0.5], [0.5, 0.5]], [[0.5, -0.5], [-0.5, 0.5]]])
-        return np.einsum("rb,bij->rij", probability, projectors)
+        readout: Array = np.einsum("rb,bij->rij", probability, projectors)
+        return readout
 
 
 @final
@@ -92,9 +93,7 @@ def simplify(program: Program) -> tuple[Simple, ...]:
             position = touched.get(operation.qubit, -1)
             before = simple[position] if position >= 0 else None
             if isinstance(before, Outcome):
-                simple[position] = Outcome(
-                    before.qubit, before.step, before.bit, before.flip, True
-                )
+                simple[position] = Outcome(before.qubit, before.step, before.bit, before.flip, True)
                 continue
             if isinstance(before, Dephase | Reset):
                 simple[position] = operation

@@ -7,9 +7,11 @@ from typing import final
 
 import numpy as np
 
-from qrnn_qiskit.engine.kernels import BoundMap, BoundRotation, RotationKernel, grouped
+from qrnn_qiskit.engine.maps import BoundMap
+from qrnn_qiskit.engine.rotations import BoundRotation, RotationKernel, grouped
 from qrnn_qiskit.engine.tape import Entry, Fixed, Fork, Join, Record, Tape, Turn
 from qrnn_qiskit.estimate import Array
+
 
 def bind(
     tape: Tape, arrays: dict[int, Array], scratch: Array
@@ -55,6 +57,7 @@ class Workspace:
         self.ground = ground_state(tape.num_qubits)[:, None]
         self.cos: Sequence[Array] = ()
         self.sin: Sequence[Array] = ()
+
     @property
     def num_bytes(self) -> int:
         return self.scratch.nbytes + sum(state.nbytes for state in self.states.values())

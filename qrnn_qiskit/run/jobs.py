@@ -155,7 +155,9 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
             optimizer = OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
             state = Training(setup, evaluator, directory, reporter).run(optimizer)
             _write_weights(setup, directory, state)
+            before = evaluator.shots_used
             comparison = compare(setup, evaluator, state.best, directory)
+            shots = state.shots_used + evaluator.shots_used - before
         finally:
             if ledger is not None:
                 ledger.close()
@@ -164,7 +166,7 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
             "reason": state.reason,
             "best_loss": state.best_loss,
             "best_step": state.best_step,
-            "shots": evaluator.shots_used + state.shots_used,
+            "shots": shots,
             "qpu_seconds": round(state.qpu_seconds, 3),
             "verdict": None if comparison is None else comparison.verdict,
         }

@@ -5,14 +5,19 @@ Axes: T steps, K bits of a step. A record is a tuple of T * K bits, step by step
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
+from typing import Literal
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from qrnn_qiskit.engine import layers
 from qrnn_qiskit.engine.pauli import ptm_of_kraus
 from qrnn_qiskit.engine.program import Channel, Measure, Operation, Program, Reset, Rotation
 from qrnn_qiskit.estimate import Array
@@ -28,19 +33,28 @@ PAULI: dict[str, Matrix] = {
 }
 
 
+def kron(a: Matrix, b: Matrix) -> Matrix:
+    return np.asarray(np.kron(a, b), dtype=np.complex128)
+
+
 def on(qubits: tuple[int, ...], matrix: Matrix, num_qubits: int) -> Matrix:
     """A matrix on some qubits as one on all; qubit 0 is the first factor of `numpy.kron`."""
-    k = len(qubits)
     others = [q for q in range(num_qubits) if q not in qubits]
-    full = np.kron(matrix, np.eye(2 ** len(others))).reshape((2,) * (2 * num_qubits))
+    full = kron(matrix, np.eye(2 ** len(others), dtype=np.complex128)).reshape((2,) * (2 * num_qubits))
     order = [[*qubits, *others].index(q) for q in range(num_qubits)]
     dim = 2**num_qubits
-    assert k + len(others) == num_qubits
     return full.transpose(order + [num_qubits + i for i in order]).reshape(dim, dim)
 
 
 def string(label: str) -> Matrix:
-    return reduce(np.kron, [PAULI[letter] for letter in label])
+    return reduce(kron, [PAULI[letter] for letter in label])
+
+
+def rotation(label: str, angle: float) -> Matrix:
+    """exp(-i angle P / 2)."""
+    generator = string(label)
+    matrix: Matrix = np.cos(angle / 2) * np.eye(len(generator)) - 1j * np.sin(angle / 2) * generator
+    return matrix
 
 
 @dataclass(frozen=True)
@@ -67,9 +81,7 @@ def joint_distribution(case: Case, angles: Array) -> Array:
             branches = _measured(operation, program, branches)
             continue
         if isinstance(operation, Rotation):
-            half = float(angles[operation.angle]) / 2
-            generator = string(operation.generator)
-            local = [np.cos(half) * np.eye(len(generator)) - 1j * np.sin(half) * generator]
+            local = [rotation(operation.generator, float(angles[operation.angle]))]
             qubits = operation.qubits
         elif isinstance(operation, Reset):
             local = [np.array([[1, 0], [0, 0]]) + 0j, np.array([[0, 1], [0, 0]]) + 0j]
@@ -168,6 +180,15 @@ def random_channel(rng: np.random.Generator, kind: str, k: int) -> list[Matrix]:
         weights = rng.dirichlet(np.ones(len(labels)))
         return [np.sqrt(w) * string(label) for w, label in zip(weights, labels, strict=True)]
     return random_kraus(rng, k, 1 if kind == "u" else 2)
+
+
+@contextmanager
+def form(name: Literal["gates", "layers"]) -> Iterator[None]:
+    """Makes the engine work gate by gate, or in layers whatever the number of rows."""
+    rows = {} if name == "gates" else dict.fromkeys(range(1, 5), 10**9)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "ROWS", rows)
+        yield
 
 
 def random_angles(program: Program, rows: int, seed: int) -> Array:
