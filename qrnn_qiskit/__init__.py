@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from qrnn_qiskit.execution.backends.aer import AerExecutor as AerExecutor
     from qrnn_qiskit.execution.backends.exact import ExactExecutor as ExactExecutor
     from qrnn_qiskit.execution.backends.ibm import IBMExecutor as IBMExecutor
+    from qrnn_qiskit.execution.make import named_device_noise as named_device_noise
     from qrnn_qiskit.execution.noise import Noise as Noise
-    from qrnn_qiskit.execution.noise import named_device_noise as named_device_noise
     from qrnn_qiskit.execution.noise import simple_noise as simple_noise
     from qrnn_qiskit.gradients.plan import EvaluationPlan as EvaluationPlan
     from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference as FiniteDifference
@@ -52,7 +52,7 @@ _HOMES = {
     "evaluate": "run.api",
     "gradient": "run.api",
     "load_cell": "circuit",
-    "named_device_noise": "execution.noise",
+    "named_device_noise": "execution.make",
     "simple_noise": "execution.noise",
     "train": "run.jobs",
     "unroll": "circuit",

@@ -27,7 +27,7 @@ from qrnn_qiskit.estimate import Array
 Bits = NDArray[np.uint8]
 
 # Bytes of uniform numbers to draw at a time.
-_UNIFORMS: Final = 2**26
+UNIFORMS: Final = 2**26
 
 
 def sample(
@@ -137,7 +137,7 @@ def _row_chunks(
             f"{(need.max() + fixed) / 2**30:.3g} GiB, but the memory limit is "
             f"{memory_limit / 2**30:.3g} GiB: use fewer shots at a time"
         )
-    target = min(room, max(_UNIFORMS, int(need.max())))
+    target = min(room, max(UNIFORMS, int(need.max())))
     chunks, first, used = [], 0, 0.0
     for row, bytes_needed in enumerate(need):
         if used + bytes_needed > target and row > first:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import TranspileOptions
-from qrnn_qiskit.execution.noise import Noise, named_device_noise, simple_noise
+from qrnn_qiskit.execution.noise import Noise, device_noise, simple_noise
 from qrnn_qiskit.spec.job import BackendSpec, NoiseSpec
 from qrnn_qiskit.spec.messages import nearest
 
@@ -59,3 +59,14 @@ def make_noise(spec: NoiseSpec | None) -> Noise | None:
     if spec.device is not None:
         return named_device_noise(spec.device)
     return simple_noise(spec.depolarizing_1q, spec.depolarizing_2q, spec.readout)
+
+
+def named_device_noise(device: str) -> Noise:
+    """Noise of a device by name, such as `fake_boston`.
+
+    Raises:
+        BackendError: if the device is unknown.
+    """
+    from qrnn_qiskit.execution.backends.ibm import fake_device
+
+    return device_noise(fake_device(device).target)

@@ -125,18 +125,6 @@ def device_noise(target: Target) -> Noise:
     )
 
 
-def named_device_noise(device: str) -> Noise:
-    """Noise of a device by name, such as `fake_boston`.
-
-    Raises:
-        BackendError: if the device is unknown.
-    """
-    # The backend module is the only one that may import the Runtime client.
-    from qrnn_qiskit.execution.backends.ibm import fake_device
-
-    return device_noise(fake_device(device).target)
-
-
 def _flips(error: Any) -> tuple[float, float]:
     matrix = np.asarray(error.probabilities)
     return float(matrix[0, 1]), float(matrix[1, 0])

@@ -26,6 +26,7 @@ class GradientProblem:
         steps: `[T]` True where the loss reads the outputs.
         shots: shots of each row; None if exact, or if `shots_total` is given.
         shots_total: shots of the whole gradient, base rows included; None if not given.
+        seed: of the rule's own random choices, such as directions.
     """
 
     angle_map: AngleMap
@@ -35,6 +36,7 @@ class GradientProblem:
     steps: NDArray[np.bool_]
     shots: int | None = None
     shots_total: int | None = None
+    seed: int = 0
 
     def total_shots(self, num_rows: int) -> int | None:
         """Shots that `num_rows` rows will get together; None if exact."""

@@ -108,14 +108,13 @@ def plan_job(setup: Setup) -> dict[str, Any]:
 
 
 def check_budget(setup: Setup) -> None:
-    """Refuse a job that costs more than its budget.
+    """Refuse a job that costs more than its budget, or whose shots are too few for its rows.
 
     Raises:
+        BackendError: if `gradient.shots_total` is too small.
         BudgetError: by how much, and what to change.
     """
     budget = setup.job.budget
-    if budget.shots is None and budget.qpu_seconds is None:
-        return
     plan = plan_job(setup)
     for key, limit, cost in (
         ("budget.shots", budget.shots, plan["shots_total"]),
@@ -128,6 +127,47 @@ def check_budget(setup: Setup) -> None:
                 "fewer shots (backend.shots), steps (training.steps) or sequences "
                 "(training.batch_size), or raise the budget; nothing was submitted"
             )
+
+
+@final
+class Account:
+    """What a run has spent, held against its budget.
+
+    The plan before the start is an estimate: minimizers choose how often they evaluate.
+
+    Attributes:
+        shots: since the start of the run.
+        qpu_seconds: predicted, since the start of the run.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.shots = 0
+        self.qpu_seconds = 0.0
+        self._setup = setup
+
+    def resume(self, shots: int, qpu_seconds: float) -> None:
+        """Go on from what an interrupted run had spent."""
+        self.shots, self.qpu_seconds = shots, qpu_seconds
+
+    def charge(self, executions: int) -> None:
+        """Pay for one evaluation.
+
+        Raises:
+            BudgetError: if the budget does not allow it; nothing is paid then.
+        """
+        budget = self._setup.job.budget
+        shots = self.shots + executions
+        seconds = self.qpu_seconds + qpu_seconds(self._setup, EvaluationCost(0, executions))
+        for key, limit, used in (
+            ("budget.shots", budget.shots, shots),
+            ("budget.qpu_seconds", budget.qpu_seconds, round(seconds, 1)),
+        ):
+            if _over(limit, used) is not None:
+                raise BudgetError(
+                    f"the next evaluation would take the run to {used:,} of {key} = {limit:,}; "
+                    f"all so far is kept: continue it with --set {key}=MORE"
+                )
+        self.shots, self.qpu_seconds = shots, seconds
 
 
 def _over(limit: float | None, cost: float) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -49,6 +50,7 @@ class Evaluator:
         seed: int = 0,
         ledger: Ledger | None = None,
         wait: bool = True,
+        charge: Callable[[int], None] | None = None,
     ) -> None:
         """Make an evaluator.
 
@@ -59,15 +61,15 @@ class Evaluator:
             seed: of all random streams.
             ledger: records and replays evaluations with shots; None records nothing.
             wait: wait for pending jobs; otherwise raise `PendingError`.
+            charge: told the shots of each evaluation before it is submitted; may refuse.
         """
         self.unrolled = unrolled
         self.executor = executor
         self.kind = kind
         self.seed = seed
-        self.shots_used = 0
-        self.executions: list[int] = []
         self._ledger = ledger
         self._wait = wait
+        self._charge = charge
 
     def outputs(self, plan: EvaluationPlan, shots: int | None, call: Call) -> Outputs:
         """Outputs `[R, T, K]` of a plan's rows.
@@ -79,6 +81,7 @@ class Evaluator:
 
         Raises:
             BackendError: where exact values are asked of a backend that only samples.
+            BudgetError: if the evaluation would exceed the budget.
             PendingError: if the job is not done and nobody waits.
             RunError: if the ledger holds other work at this place.
         """
@@ -89,9 +92,8 @@ class Evaluator:
                     "gradient.shots_total for a gradient"
                 )
             return self.executor.exact_outputs(self.unrolled, plan, self.kind)
-        total = plan.total_repeats * shots
-        self.shots_used += total
-        self.executions.append(total)
+        if self._charge is not None:
+            self._charge(plan.total_repeats * shots)
         return self._bits(plan, shots, call).outputs(self.kind)
 
     def _bits(self, plan: EvaluationPlan, shots: int, call: Call) -> PackedBits:

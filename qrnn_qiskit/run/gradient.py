@@ -19,7 +19,9 @@ from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule
 from qrnn_qiskit.learning.plugins import Loss
 from qrnn_qiskit.learning.readout import Readout
-from qrnn_qiskit.run.evaluator import Call, Evaluator
+from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
+
+RULE_STREAM = 6
 
 
 @final
@@ -176,6 +178,7 @@ def measure_gradient(
                 objective.steps,
                 shots.per_row,
                 shots.total,
+                stream_seed(evaluator.seed, (RULE_STREAM, *call.spawn_key)),
             )
         )
     )

@@ -18,7 +18,7 @@ from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.plugins import Minimizer, StepwiseOptimizer
 from qrnn_qiskit.run import checkpoint
 from qrnn_qiskit.run.checkpoint import TrainingState
-from qrnn_qiskit.run.cost import EvaluationCost, qpu_seconds
+from qrnn_qiskit.run.cost import Account
 from qrnn_qiskit.run.directory import RunDirectory
 from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import GradientResult, measure_gradient, measure_outputs
@@ -38,6 +38,7 @@ class Training:
 
     setup: Setup
     evaluator: Evaluator
+    account: Account
     directory: RunDirectory
     reporter: Reporter
 
@@ -49,6 +50,7 @@ class Training:
             BudgetError: where the next evaluation would exceed the budget; all is kept.
         """
         state = checkpoint.load(self.directory) or TrainingState(0, self.setup.initial)
+        self.account.resume(state.shots_used, state.qpu_seconds)
         if state.finished:
             return state
         total = self.setup.job.training.steps
@@ -168,7 +170,6 @@ class Training:
         self, state: TrainingState, parameters: Array, batch: Dataset, call: Call
     ) -> tuple[GradientResult, TrainingState]:
         weights, readout = self.setup.split_parameters(parameters)
-        before = self.evaluator.shots_used
         result = measure_gradient(
             self.evaluator,
             self.setup.rule,
@@ -180,12 +181,11 @@ class Training:
             shots=self.setup.shots,
             call=call,
         )
-        return result, self._paid(state, self.evaluator.shots_used - before)
+        return result, self._paid(state)
 
     def _validate(self, state: TrainingState, step: int) -> tuple[float, TrainingState]:
         data = self.setup.splits.validation
         weights, readout = self.setup.split_parameters(state.parameters)
-        before = self.evaluator.shots_used
         outputs = measure_outputs(
             self.evaluator,
             weights,
@@ -194,12 +194,11 @@ class Training:
             Call(f"step-{step}/validation", (VALIDATION_STREAM, step)),
         )
         loss = self.setup.objective.loss_estimate(readout, outputs, data.targets)
-        return float(loss.mean), self._paid(state, self.evaluator.shots_used - before)
+        return float(loss.mean), self._paid(state)
 
-    def _paid(self, state: TrainingState, shots: int) -> TrainingState:
-        cost = qpu_seconds(self.setup, EvaluationCost(0, shots))
+    def _paid(self, state: TrainingState) -> TrainingState:
         return replace(
-            state, shots_used=state.shots_used + shots, qpu_seconds=state.qpu_seconds + cost
+            state, shots_used=self.account.shots, qpu_seconds=self.account.qpu_seconds
         )
 
     def _report(

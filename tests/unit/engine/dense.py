@@ -24,6 +24,7 @@ from qrnn_qiskit.estimate import Array
 
 Matrix = NDArray[np.complex128]
 Record = tuple[int, ...]
+Form = Literal["gates", "layers"]
 
 PAULI: dict[str, Matrix] = {
     "I": np.eye(2, dtype=np.complex128),
@@ -40,7 +41,9 @@ def kron(a: Matrix, b: Matrix) -> Matrix:
 def on(qubits: tuple[int, ...], matrix: Matrix, num_qubits: int) -> Matrix:
     """A matrix on some qubits as one on all; qubit 0 is the first factor of `numpy.kron`."""
     others = [q for q in range(num_qubits) if q not in qubits]
-    full = kron(matrix, np.eye(2 ** len(others), dtype=np.complex128)).reshape((2,) * (2 * num_qubits))
+    full = kron(matrix, np.eye(2 ** len(others), dtype=np.complex128)).reshape(
+        (2,) * (2 * num_qubits)
+    )
     order = [[*qubits, *others].index(q) for q in range(num_qubits)]
     dim = 2**num_qubits
     return full.transpose(order + [num_qubits + i for i in order]).reshape(dim, dim)
@@ -183,7 +186,7 @@ def random_channel(rng: np.random.Generator, kind: str, k: int) -> list[Matrix]:
 
 
 @contextmanager
-def form(name: Literal["gates", "layers"]) -> Iterator[None]:
+def form(name: Form) -> Iterator[None]:
     """Makes the engine work gate by gate, or in layers whatever the number of rows."""
     rows = {} if name == "gates" else dict.fromkeys(range(1, 5), 10**9)
     with pytest.MonkeyPatch.context() as patch:
