@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from qrnn_qiskit.gradients.plan import EvaluationPlan as EvaluationPlan
     from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference as FiniteDifference
     from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift as ParameterShift
+    from qrnn_qiskit.gradients.rules.random_occurrences import (
+        RandomOccurrences as RandomOccurrences,
+    )
+    from qrnn_qiskit.gradients.rules.spsa import SPSA as SPSA
+    from qrnn_qiskit.gradients.rules.tied_shift import TiedShift as TiedShift
     from qrnn_qiskit.run.api import evaluate as evaluate
     from qrnn_qiskit.run.api import gradient as gradient
     from qrnn_qiskit.run.gradient import Adjoint as Adjoint
@@ -47,6 +52,9 @@ _HOMES = {
     "Outputs": "estimate",
     "ParameterShift": "gradients.rules.parameter_shift",
     "QRNNError": "errors",
+    "RandomOccurrences": "gradients.rules.random_occurrences",
+    "SPSA": "gradients.rules.spsa",
+    "TiedShift": "gradients.rules.tied_shift",
     "UnrolledCircuit": "circuit",
     "build_cell": "circuit",
     "evaluate": "run.api",
@@ -59,6 +67,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "SPSA",
     "Adjoint",
     "AerExecutor",
     "Cell",
@@ -72,6 +81,8 @@ __all__ = [
     "Outputs",
     "ParameterShift",
     "QRNNError",
+    "RandomOccurrences",
+    "TiedShift",
     "UnrolledCircuit",
     "__version__",
     "build_cell",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, final
 
 from pydantic import TypeAdapter, ValidationError
@@ -56,12 +56,12 @@ class Registry:
             SpecError: for an unknown name, an unknown key or a bad value, with the key's path.
         """
         kind = self.type_of(name)
-        fields = list(getattr(kind, "__dataclass_fields__", {}))
+        keys = [field.name for field in fields(kind)]
         for key in options:
-            if key not in fields:
+            if key not in keys:
                 raise SpecError(
                     f"{self.table}.{key} is not a key of {self.table}.{self.key} = {name!r}"
-                    f"{nearest(key, fields)}; its keys: {', '.join(fields) or 'none'}"
+                    f"{nearest(key, keys)}; its keys: {', '.join(keys) or 'none'}"
                 )
         try:
             # Through JSON, strictly: a list may fill a tuple, but text never a number.

@@ -21,6 +21,7 @@ from qiskit.circuit import (
 
 from qrnn_qiskit.angle_map import Tape
 from qrnn_qiskit.circuit.expression import ENCODINGS, compile_tape
+from qrnn_qiskit.circuit.rewrite import is_parametrized
 from qrnn_qiskit.errors import CellError
 
 REGISTERS = ("io", "hidden", "ancilla")
@@ -205,6 +206,16 @@ def _check_operations(cell: Cell) -> None:
             raise CellError(
                 f"cell {cell.name!r}: {operation.name!r} is not supported in a cell; use gates, "
                 "measure, reset, barrier and delay"
+            )
+        elif (
+            isinstance(operation, Gate)
+            and operation.definition is None
+            and not hasattr(operation, "__array__")
+            and not is_parametrized(operation)
+        ):
+            raise CellError(
+                f"cell {cell.name!r}: gate {operation.name!r} has neither a definition nor a "
+                "matrix: give it a definition by known gates"
             )
     if not measured:
         raise CellError(

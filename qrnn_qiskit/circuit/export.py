@@ -8,18 +8,23 @@ from qiskit import qasm3
 from qiskit.circuit import QuantumCircuit
 
 from qrnn_qiskit.circuit.cell import Cell
+from qrnn_qiskit.circuit.standard import replace_standard_gates
 
 
 def to_qasm(cell: Cell, comment: str = "") -> str:
     """OpenQASM 3 text of a cell, roles as annotations, inputs in the order of the vectors.
 
+    Gates that neither stdgates.inc nor the loader knows are written out by their definitions, so
+    that a cell and the file made of it are the same.
+
     Args:
         cell: the cell.
         comment: lines to put at the top, without comment marks.
     """
-    body = _statements(cell.circuit)
-    tail = [f"@qrnn.last_step\n{line}" for line in _statements(cell.last)]
-    gates = dict.fromkeys([*_gate_definitions(cell.circuit), *_gate_definitions(cell.last)])
+    circuit, last = replace_standard_gates(cell.circuit), replace_standard_gates(cell.last)
+    body = _statements(circuit)
+    tail = [f"@qrnn.last_step\n{line}" for line in _statements(last)]
+    gates = dict.fromkeys([*_gate_definitions(circuit), *_gate_definitions(last)])
     inputs = []
     for weight in cell.weights:
         inputs += ["@qrnn.weight", f"input float[64] {weight.name};"]

@@ -13,6 +13,7 @@ from qrnn_qiskit.errors import CellError
 
 ENCODINGS = ("arccos", "arcsin", "arctan", "tanh")
 """Elementwise encodings a feature may name; each is an operation of the tape."""
+_WRITE = "write it with + - * /, constant powers, sin, cos, tan, arcsin, arccos, arctan, exp or log"
 
 
 def compile_tape(
@@ -62,7 +63,15 @@ class _Builder:
     def slot_of(self, expression: ParameterExpression) -> int:
         # SymPy is the public way into an expression's tree; it is slow to import, so not before
         # a cell is compiled.
-        return self._visit(expression.sympify(), expression)
+        import sympy
+
+        try:
+            node = expression.sympify()
+        except (AttributeError, TypeError):
+            node = None
+        if not isinstance(node, sympy.Basic):  # Qiskit cannot translate a number to a power
+            raise CellError(f"the angle {expression} cannot be read: {_WRITE}")
+        return self._visit(node, expression)
 
     def _visit(self, node: Any, whole: ParameterExpression) -> int:
         import sympy
@@ -91,13 +100,12 @@ class _Builder:
             for other in rest:
                 slot = self._emit(Operation(name, (slot, other)))
             return slot
-        if isinstance(node, sympy.Pow) and node.exp.is_number:
+        if isinstance(node, sympy.Pow) and node.exp.is_real and node.exp.is_number:
             return self._emit(
                 Operation("pow", (self._visit(node.base, whole), self._constant(float(node.exp))))
             )
         if node.func in functions:
             return self._emit(Operation(functions[node.func], (self._visit(node.args[0], whole),)))
         raise CellError(
-            f"the angle {whole} uses {node.func.__name__!r}, which has no derivative here: write "
-            "it with + - * /, constant powers, sin, cos, tan, arcsin, arccos, arctan, exp or log"
+            f"the angle {whole} uses {node.func.__name__!r}, which has no derivative here: {_WRITE}"
         )

@@ -3,8 +3,9 @@
 Backward, the observable of a step's measured bits is carried through the circuit as a set of Pauli
 letters per qubit that it may contain (Heisenberg picture); forward, the state likewise, from
 |0…0⟩. A rotation whose generator commutes with every string left on either side changes nothing.
-The sets over-approximate, so "no influence" is certain and "influence" is possible. Pauli noise,
-damping, measurement, reset and readout error keep the argument valid; coherent errors do not.
+The sets over-approximate, so "no influence" is certain and "influence" is possible. This is about
+the ideal circuit: noise acts between the gates that a transpiler makes of each gate, and undoes
+cancellations; `qrnn_qiskit.execution.influence` walks the circuit that runs.
 """
 
 from __future__ import annotations
@@ -71,13 +72,22 @@ def _walk(
     hit: set[int] = set()
     letters = list(state)
     for item in reversed(items) if backward else items:
-        _advance(item, letters, hit, backward=backward, observed=observed)
+        advance(item, letters, hit, backward=backward, observed=observed)
     return frozenset(hit), tuple(letters)
 
 
-def _advance(
+def advance(
     item: Item, letters: list[Letters], hit: set[int], *, backward: bool, observed: bool
 ) -> None:
+    """Carry the sets of all qubits through one item, in place.
+
+    Args:
+        item: if it is a rotation that changes something, its `gate` is added to `hit`.
+        letters: the set of each qubit.
+        hit: rotations found so far.
+        backward: walk the observable instead of the state.
+        observed: whether a measured bit belongs to the observable.
+    """
     if item.gate >= 0:
         generator = tuple(LETTER[c] for c in item.generator)
         strings = _strings(letters, item.qubits)

@@ -62,7 +62,7 @@ def load_qasm(path: Path) -> Cell:
         CellError: with file, line, and what to write instead.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise CellError(f"cannot read the cell {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -221,13 +221,7 @@ def _check_statements(program: ast.Program, found: _Declarations, source: str) -
                 f'{where}: include "{statement.filename}" is not supported: only "stdgates.inc"; '
                 "define other gates in this file (gate name(a) q { … })"
             )
-        for annotation in getattr(statement, "annotations", ()):
-            known = (*ROLES, LAST_STEP)
-            if annotation.keyword.startswith("qrnn.") and annotation.keyword not in known:
-                raise CellError(
-                    f"{where}: @{annotation.keyword} is unknown; known: "
-                    f"{', '.join('@' + k for k in known)}"
-                )
+        _check_annotations(statement, where)
         for index in _indices(statement):
             size = found.sizes.get(index.name.name)
             values = index.indices[0]
@@ -239,6 +233,24 @@ def _check_statements(program: ast.Program, found: _Declarations, source: str) -
                         f"{where}: {index.name.name}[{value.value}] does not exist: "
                         f"{index.name.name} has {size} element(s), counted from 0"
                     )
+
+
+def _check_annotations(statement: ast.QASMNode, where: str) -> None:
+    known = (*ROLES, LAST_STEP)
+    for annotation in getattr(statement, "annotations", ()):
+        name = annotation.keyword
+        if not name.startswith("qrnn."):
+            continue
+        if name not in known:
+            raise CellError(
+                f"{where}: @{name} is unknown; known: {', '.join('@' + k for k in known)}"
+            )
+        if name in ROLES and not isinstance(statement, ast.IODeclaration):
+            raise CellError(f"{where}: @{name} stands on the line before an input declaration")
+        if name == LAST_STEP and _is_declaration(statement):
+            raise CellError(
+                f"{where}: @{name} stands on the line before a gate, measurement or reset"
+            )
 
 
 def _indices(node: object) -> Iterator[ast.IndexedIdentifier]:
@@ -284,7 +296,7 @@ def _without(text: str, statements: Sequence[ast.QASMNode]) -> str:
 
 def _import(text: str, prelude: str, source: str) -> QuantumCircuit:
     if prelude:
-        include = re.search(r'include\s+"stdgates\.inc"\s*;', text)
+        include = re.search(r'^[^/\n]*?include\s+"stdgates\.inc"\s*;', text, re.MULTILINE)
         if include is None:
             raise CellError(f'{source}: add include "stdgates.inc"; after the OPENQASM line')
         text = f"{text[: include.end()]} {prelude}{text[include.end() :]}"
@@ -294,8 +306,26 @@ def _import(text: str, prelude: str, source: str) -> QuantumCircuit:
         raise CellError(_importer_message(str(error.message), source)) from None
     except (CircuitError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         # The importer lets errors of the circuits it builds through, without a line.
-        raise CellError(f"{source}: the circuit cannot be built: {error}") from None
+        advice = (
+            "give the angles of a gate definition names that no input has"
+            if "Name conflict" in str(error)
+            else "check its gate, the number of its angles and its qubits"
+        )
+        raise CellError(
+            f"{source}:{_failing_line(text)}: this statement cannot be built ({error}): {advice}"
+        ) from None
     return replace_standard_gates(circuit)
+
+
+def _failing_line(text: str) -> int:
+    """Line of the first statement that the importer cannot build."""
+    statements = openqasm3.parse(text).statements
+    for i, statement in enumerate(statements):
+        try:
+            qasm3.loads(_without(text, statements[i + 1 :]))
+        except Exception:  # whatever the importer lets through
+            return _line(statement)
+    return 0
 
 
 def _append_shared(
@@ -322,9 +352,22 @@ def _importer_message(message: str, source: str) -> str:
     if place is None:
         return f"{source}: {message}"
     text = place[2].rstrip(".")
-    undefined = re.match(r"gate '(\w+)' is not defined", text)
-    if undefined:
-        text += f": define it in this file, gate {undefined[1]}(a) q {{ … }}"
+    if gate := re.match(r"gate '(\w+)' is not defined", text):
+        text += f": define it in this file, gate {gate[1]}(a) q {{ … }}"
+    elif symbol := re.match(r"Undefined symbol '(\w+)'", text):
+        text = (
+            f"{symbol[1]!r} is not declared: declare an input (@qrnn.weight or @qrnn.feature, then "
+            f"input float[64] {symbol[1]};) or a register (qubit[1] {symbol[1]};)"
+        )
+    elif symbol := re.match(r"(?:Symbol )?'(\w+)' (?:is )?already", text):
+        text = (
+            f"{symbol[1]!r} is declared twice, or is the name of a gate or constant: rename it, "
+            f"for example to {symbol[1]}_0"
+        )
+    elif "declarations of type" in text:
+        text += ": write the number where it is used"
+    elif "measurements must save their result" in text:
+        text = "a measurement needs a bit: readout[0] = measure io[0];"
     elif "cannot be resolved" in text or "unsupported binary operation" in text:
         text += (
             ": expressions of angles may use + - * / only; an elementwise encoding goes into the "

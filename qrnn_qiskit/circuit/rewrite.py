@@ -72,20 +72,6 @@ def _controlled_phase(gate: Any) -> list[Piece]:
     ]
 
 
-def _xx_yy(sign: int, turned: int) -> Callable[[Gate], list[Piece]]:
-    # R_{XX±YY}(a, b) = RZ(b) · exp(-i a (XX ± YY) / 4) · RZ(-b), the RZ on one of the qubits.
-    def rewrite(gate: Gate) -> list[Piece]:
-        angle, beta = gate.params
-        return [
-            Rotation("Z", (turned,), -beta),
-            Rotation("XX", (0, 1), angle / 2),
-            Rotation("YY", (0, 1), sign * angle / 2),
-            Rotation("Z", (turned,), beta),
-        ]
-
-    return rewrite
-
-
 def _u(gate: Gate) -> list[Piece]:
     # U(a, b, c) = RZ(b) RY(a) RZ(c) up to a global phase.
     theta, phi, lam = gate.params
@@ -124,8 +110,6 @@ _RULES: dict[str, Callable[[Any], list[Piece]]] = {
     "crz": _controlled("Z"),
     "cp": _controlled_phase,
     "cu1": _controlled_phase,
-    "xx_plus_yy": _xx_yy(1, 0),
-    "xx_minus_yy": _xx_yy(-1, 1),
     "u": _u,
     "u3": _u,
     "u2": _u2,

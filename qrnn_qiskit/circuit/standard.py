@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from qiskit.circuit import Gate, ParameterExpression, QuantumCircuit
+from qiskit.circuit import Gate, Operation, ParameterExpression, QuantumCircuit
 from qiskit.circuit.library import (
     RXXGate,
     RYYGate,
@@ -43,14 +43,15 @@ def standard_gate_names() -> frozenset[str]:
 
 
 def replace_standard_gates(circuit: QuantumCircuit) -> QuantumCircuit:
-    """Read gates defined in a file as Qiskit's own where name and matrix agree; expand the others.
+    """The circuit in gates that every cell file may use; others are expanded.
 
-    The importer returns every gate defined in a file as an opaque gate of that name.
+    The importer returns every gate defined in a file as an opaque gate of that name: it is read as
+    Qiskit's own where name and matrix agree.
     """
     result = circuit.copy_empty_like()
     for item in circuit.data:
         operation = item.operation
-        if type(operation) is not Gate or operation.definition is None:
+        if _is_standard(operation) or operation.definition is None:
             result.append(operation, item.qubits, item.clbits)
             continue
         kind = _GATES.get(operation.name)
@@ -62,6 +63,13 @@ def replace_standard_gates(circuit: QuantumCircuit) -> QuantumCircuit:
         for inner in replace_standard_gates(expanded.decompose()).data:
             result.append(inner.operation, inner.qubits)
     return result
+
+
+def _is_standard(operation: Operation) -> bool:
+    if not isinstance(operation, Gate):
+        return True
+    known = operation.name in _GATES or operation.name in standard_gate_names() | {"u"}
+    return known and operation.base_class.__module__.startswith("qiskit.circuit.library")
 
 
 def _agrees(gate: Gate, kind: type[Gate]) -> bool:

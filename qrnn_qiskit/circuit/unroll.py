@@ -51,7 +51,7 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
     Every parametrized gate becomes a product of Pauli rotations, each with its own parameter;
     gates without weights or features stay as they are. `io` and `ancilla` are reset between
     steps. Left out are, at the end, resets and barriers that nothing follows, and in the last
-    step measurements whose bit is measured again.
+    step measurements whose bit is measured again and whose qubit is not used before its reset.
 
     Raises:
         CellError: if a parametrized gate has no such product, or `num_steps` is below 1.
@@ -106,13 +106,19 @@ def _tidy(items: Sequence[Item]) -> list[Item]:
     kept: list[Item] = []
     later_qubits: set[int] = set()
     later_bits: set[int] = set()
+    # A measurement that nobody reads still dephases what its qubit does next.
+    used: set[int] = set()
     for item in reversed(items):
         if item.name in ("reset", "barrier", "delay") and later_qubits.isdisjoint(item.qubits):
             continue
-        if item.name == "measure" and item.bit in later_bits:
+        if item.name == "measure" and item.bit in later_bits and used.isdisjoint(item.qubits):
             continue
         kept.append(item)
         later_qubits.update(item.qubits)
+        if item.name == "reset":
+            used.difference_update(item.qubits)
+        elif item.name != "barrier":
+            used.update(item.qubits)
         if item.bit >= 0:
             later_bits.add(item.bit)
     return kept[::-1]

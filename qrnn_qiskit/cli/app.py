@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qrnn_qiskit.cli import cells, config, evaluate, run
+from qrnn_qiskit.cli import cells, compare, config, evaluate, run
 from qrnn_qiskit.cli.exits import CommandGroup
 
 # Plain help: rich would take half of the time that `qrnn --help` has.
@@ -20,6 +20,7 @@ for command in (
     evaluate.predict,
     evaluate.evaluate,
     evaluate.gradient,
+    compare.compare,
     run.status,
     run.plot,
 ):

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import final
+from typing import Final, final
+
+import numpy as np
 
 from qrnn_qiskit.engine.maps import DephaseKernel, MapKernel, ResetKernel, channel_kernel
 from qrnn_qiskit.engine.program import Channel, Reset, Rotation
 from qrnn_qiskit.engine.rotations import RotationKernel
 from qrnn_qiskit.engine.simplify import Dephase
 
+# A unitary gate is undone by its transpose; noise this weak is lost in rounding.
+_ORTHOGONAL: Final = 1e-13
+
 
 @final
 @dataclass(slots=True, eq=False)
 class Kernels:
-    """Kernels without repetition: those of all steps are the same."""
+    """Kernels without repetition.
+
+    Attributes:
+        num_qubits: n.
+        table: the kernels.
+        leads: number of branches of the state that each acts on.
+        uses: how often each is used.
+        unitary: whether the transpose of each undoes it.
+    """
 
     num_qubits: int
     table: list[RotationKernel | MapKernel] = field(default_factory=list)
     leads: list[int] = field(default_factory=list)
     uses: list[int] = field(default_factory=list)
+    unitary: list[bool] = field(default_factory=list)
     _index: dict[Hashable, int] = field(default_factory=dict)
 
     def add(self, operation: Rotation | Channel | Dephase | Reset, lead: int = 1) -> int:
@@ -37,6 +51,7 @@ class Kernels:
             self.table.append(self._make(operation))
             self.leads.append(lead)
             self.uses.append(0)
+            self.unitary.append(_unitary(operation))
         self.uses[self._index[key]] += 1
         return self._index[key]
 
@@ -49,3 +64,10 @@ class Kernels:
         if isinstance(operation, Dephase):
             return DephaseKernel(operation.qubit, n)
         return ResetKernel(operation.qubit, n)
+
+
+def _unitary(operation: Rotation | Channel | Dephase | Reset) -> bool:
+    if isinstance(operation, Channel):
+        product = operation.ptm.T @ operation.ptm
+        return bool(np.allclose(product, np.eye(len(product)), rtol=0.0, atol=_ORTHOGONAL))
+    return isinstance(operation, Rotation)

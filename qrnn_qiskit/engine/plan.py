@@ -36,7 +36,7 @@ def chunks(rows: int, state: int, per_row: int, memory_limit: int, what: str) ->
     if least > memory_limit:
         raise BackendError(
             f"{what} takes {least / 2**30:.3g} GiB, but {memory_limit / 2**30:.3g} GiB are left "
-            "under the memory limit: use a backend that samples trajectories, such as aer"
+            "under the memory limit: raise it, or use a backend that runs shot by shot, such as aer"
         )
     size = min(max(CACHE // state, ROW_BLOCK), memory_limit // per_row)
     size = max(size // ROW_BLOCK, 1) * ROW_BLOCK

@@ -169,6 +169,7 @@ def _plan(tape: Tape, rows: int, memory_limit: int) -> _Plan:
     state, half = state_bytes(tape), memory_limit // 2
     what = f"the gradient of a density matrix of {tape.num_qubits} qubits"
     work = 8 * state + FLOAT * (6 * tape.num_angles + 3 * tape.start.size)
+    whole = chunks(rows, state, work, half, what)
     # Where the tape may be cut: right after the last rotation of a run.
     cuts, leads = [0], [1]
     lead = 1
@@ -183,16 +184,21 @@ def _plan(tape: Tape, rows: int, memory_limit: int) -> _Plan:
             leads.append(lead)
             kept += FLOAT * lead * 4**tape.num_qubits
     if padded(rows) * kept <= half:
-        return _Plan(chunks(rows, state, work, half, what), [slice(None)], [1], keep_all=True)
-    least = min(padded(rows), ROW_BLOCK)
-    number = 1
-    while padded(rows) * number * state + least * kept // number > half:
-        number *= 2
-        if number > len(cuts):
-            raise BackendError(
-                f"{what} for {rows} rows and {len(cuts) - 1} runs of rotations does not fit into "
-                f"the memory limit of {memory_limit / 2**30:.3g} GiB: give it fewer rows at a time"
-            )
+        return _Plan(whole, [slice(None)], [1], keep_all=True)
+    numbers = [2**i for i in range(len(cuts).bit_length())]
+    # As many rows at a time as without checkpoints, if that fits with any number of pieces.
+    fitting = (
+        number
+        for size in (min(padded(rows), whole[0].stop), ROW_BLOCK)
+        for number in numbers
+        if padded(rows) * state * number <= half and size * (work + 2 * kept // number) <= half
+    )
+    number = next(fitting, None)
+    if number is None:
+        raise BackendError(
+            f"{what} for {rows} rows and {len(cuts) - 1} runs of rotations does not fit into "
+            f"the memory limit of {memory_limit / 2**30:.3g} GiB: give it fewer rows at a time"
+        )
     chosen = [len(cuts) * i // number for i in range(number)]
     ends = [cuts[i] for i in chosen[1:]] + [len(tape.entries)]
     pieces = [slice(cuts[i], end) for i, end in zip(chosen, ends, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import final
 
@@ -63,6 +64,7 @@ def simplify(program: Program) -> tuple[Simple, ...]:
     recorded = set(last.values())
     simple: list[Simple] = []
     touched: dict[int, int] = {}  # qubit: the latest operation on it
+    products: dict[Hashable, Channel | None] = {}  # the same few channels come in every step
     for i, operation in enumerate(program.operations[:end]):
         added: Simple
         if isinstance(operation, Rotation):
@@ -75,7 +77,13 @@ def simplify(program: Program) -> tuple[Simple, ...]:
         elif isinstance(operation, Channel):
             qubits = operation.qubits
             position = max((touched.get(q, -1) for q in qubits), default=-1)
-            fused = _fused(simple[position], operation) if position >= 0 else None
+            before = simple[position] if position >= 0 else None
+            fused = None
+            if isinstance(before, Channel):
+                key = (before.ptm.tobytes(), before.qubits, operation.ptm.tobytes(), qubits)
+                if key not in products:
+                    products[key] = _fused(before, operation)
+                fused = products[key]
             if fused is not None:
                 simple[position] = fused
                 touched.update(dict.fromkeys(qubits, position))
@@ -104,10 +112,8 @@ def simplify(program: Program) -> tuple[Simple, ...]:
     return tuple(simple)
 
 
-def _fused(before: Simple, after: Channel) -> Channel | None:
+def _fused(before: Channel, after: Channel) -> Channel | None:
     """Both channels as one, if the qubits of one hold those of the other."""
-    if not isinstance(before, Channel):
-        return None
     if set(after.qubits) <= set(before.qubits):
         qubits = before.qubits
     elif set(before.qubits) <= set(after.qubits):

@@ -83,7 +83,7 @@ class Sweep:
             gradient[slopes.columns] = parts
         else:
             np.add.at(gradient, slopes.columns, parts)
-        return -gradient[:-1].T
+        return np.subtract(0.0, gradient[:-1].T)
 
 
 def _waves(phases: Phases, lines: Array) -> Complex:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, final
+from typing import final
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,12 +11,9 @@ from numpy.typing import NDArray
 
 from qrnn_qiskit.engine.kernels import Kernels
 from qrnn_qiskit.engine.pool import Pool
-from qrnn_qiskit.engine.program import Channel, Program, Reset, Rotation
+from qrnn_qiskit.engine.program import Program, Reset, Rotation
 from qrnn_qiskit.engine.simplify import Dephase, Outcome, Simple, simplify
 from qrnn_qiskit.estimate import Array
-
-# A unitary gate is undone by its transpose; noise this weak is lost in rounding.
-_ORTHOGONAL: Final = 1e-13
 
 
 @final
@@ -186,11 +183,8 @@ def plain_entry(kernels: Kernels, operation: Simple, lead: int = 1) -> Entry:
         return Turn(kernels.add(operation, lead), operation.angle, opens=False, closes=False)
     if isinstance(operation, Outcome):
         operation = Dephase(operation.qubit)
-    unitary = False
-    if isinstance(operation, Channel):
-        product = operation.ptm.T @ operation.ptm
-        unitary = bool(np.allclose(product, np.eye(len(product)), rtol=0.0, atol=_ORTHOGONAL))
-    return Fixed(kernels.add(operation, lead), unitary)
+    kernel = kernels.add(operation, lead)
+    return Fixed(kernel, kernels.unitary[kernel])
 
 
 def with_runs(entries: list[Entry]) -> tuple[Entry, ...]:

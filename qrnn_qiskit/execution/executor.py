@@ -11,6 +11,7 @@ from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.gradients.plan import EvaluationPlan
+from qrnn_qiskit.occurrence import OccurrenceTable
 
 
 @final
@@ -39,6 +40,10 @@ class Executor(Protocol):
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs, transpiled once for each unrolled circuit."""
+        ...
+
+    def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
+        """The circuit's occurrences, their influence as this backend's noise leaves it."""
         ...
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qrnn_qiskit.errors import SpecError
+from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import TranspileOptions
-from qrnn_qiskit.execution.noise import Noise, device_noise, simple_noise
+from qrnn_qiskit.execution.noise import Noise, simple_noise
 from qrnn_qiskit.spec.job import BackendSpec, NoiseSpec
 from qrnn_qiskit.spec.messages import nearest
 
@@ -19,15 +20,8 @@ def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
         SpecError: for an unknown backend, or noise on a device.
         BackendError: if the device is unknown.
     """
-    layout = backend.initial_layout
-    transpile = TranspileOptions(
-        backend.optimization_level,
-        backend.seed_transpiler,
-        None if layout is None else tuple(layout),
-    )
+    transpile = _transpile_options(backend)
     if backend.name == "exact":
-        from qrnn_qiskit.execution.backends.exact import ExactExecutor
-
         return ExactExecutor(make_noise(noise), transpile)
     if backend.name == "aer":
         from qrnn_qiskit.execution.backends.aer import AerExecutor
@@ -46,6 +40,26 @@ def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
     from qrnn_qiskit.execution.backends.ibm import IBMExecutor
 
     return IBMExecutor(backend.name, transpile)
+
+
+def make_reference(backend: BackendSpec, noise: NoiseSpec | None) -> ExactExecutor:
+    """The exact engine under the same noise as a backend: what its shots scatter around.
+
+    Raises:
+        QRNNError: as `make_executor`.
+    """
+    if backend.name.startswith("fake_"):
+        noise = NoiseSpec(device=backend.name)
+    return ExactExecutor(make_noise(noise), _transpile_options(backend))
+
+
+def _transpile_options(backend: BackendSpec) -> TranspileOptions:
+    layout = backend.initial_layout
+    return TranspileOptions(
+        backend.optimization_level,
+        backend.seed_transpiler,
+        None if layout is None else tuple(layout),
+    )
 
 
 def make_noise(spec: NoiseSpec | None) -> Noise | None:
@@ -67,6 +81,6 @@ def named_device_noise(device: str) -> Noise:
     Raises:
         BackendError: if the device is unknown.
     """
-    from qrnn_qiskit.execution.backends.ibm import fake_device
+    from qrnn_qiskit.execution.backends.ibm import fake_device_noise
 
-    return device_noise(fake_device(device).target)
+    return fake_device_noise(device)

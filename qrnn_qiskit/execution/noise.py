@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.circuit import Delay, Parameter
+from qiskit.circuit import Delay, Gate, Parameter
 from qiskit.circuit.library import CZGate, Measure, Reset, RZGate, SXGate, XGate
 from qiskit.quantum_info import PTM, SuperOp
 from qiskit.transpiler import Target
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ONE_QUBIT = ("sx", "x")
 TWO_QUBIT = ("cz",)
+GateOnQubits = tuple[str, tuple[int, ...]]
 
 
 @final
@@ -34,7 +36,7 @@ class Noise:
     """
 
     target: Target
-    gate_errors: dict[tuple[str, tuple[int, ...]], QuantumError]
+    gate_errors: Mapping[GateOnQubits, QuantumError]
     readout: dict[int | None, tuple[float, float]]
 
     def transfer_matrix(self, gate: str, qubits: tuple[int, ...]) -> NDArray[np.float64] | None:
@@ -62,10 +64,11 @@ class Noise:
 
         number = {q: i if local else q for i, q in enumerate(qubits)}
         model = NoiseModel(basis_gates=[*self.target.operation_names])
-        for (gate, on), error in self.gate_errors.items():
+        for gate, on in self.gate_errors:
             if not on:
-                model.add_all_qubit_quantum_error(error, gate)
+                model.add_all_qubit_quantum_error(self.gate_errors[gate, on], gate)
             elif all(q in number for q in on):
+                error = self.gate_errors[gate, on]
                 model.add_quantum_error(error, gate, [number[q] for q in on])
         for q in qubits:
             up, down = self.flips(q)
@@ -107,22 +110,52 @@ def simple_noise(depolarizing_1q: float, depolarizing_2q: float, readout: float)
 
 def device_noise(target: Target) -> Noise:
     """Gate errors, thermal relaxation and readout errors of a device, as Aer derives them."""
-    import warnings
+    from qiskit_aer.noise.device import basic_device_readout_errors
 
-    from qiskit_aer.noise.device import basic_device_gate_errors, basic_device_readout_errors
-
+    errors = _DeviceErrors(target)
+    if not errors:
+        raise BackendError("the device has no error properties, so no noise can be made from it")
     with warnings.catch_warnings():
         # Aer warns of its own deprecated arguments while it reads a target.
         warnings.simplefilter("ignore")
-        gates = basic_device_gate_errors(target=target)
         readout = basic_device_readout_errors(target=target)
-    if not gates:
-        raise BackendError("the device has no error properties, so no noise can be made from it")
-    return Noise(
-        target,
-        {(name, tuple(qubits)): error for name, qubits, error in gates},
-        {qubits[0]: _flips(error) for qubits, error in readout},
-    )
+    return Noise(target, errors, {qubits[0]: _flips(error) for qubits, error in readout})
+
+
+@final
+class _DeviceErrors(Mapping[GateOnQubits, "QuantumError"]):
+    """Errors of a device's gates, each made when first asked for: all of them take seconds."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._made: dict[GateOnQubits, QuantumError] = {}
+        self._properties = {
+            (name, tuple(qubits)): properties
+            for name in target.operation_names
+            for qubits, properties in (target[name] or {}).items()
+            if name != "measure" and properties and (properties.error or properties.duration)
+            # Aer derives nothing but relaxation for what is no gate.
+            if properties.duration or isinstance(target.operation_from_name(name), Gate)
+        }
+
+    def __getitem__(self, key: GateOnQubits) -> QuantumError:
+        from qiskit_aer.noise.device import basic_device_gate_errors
+
+        if key not in self._made:
+            name, qubits = key
+            alone = Target(qubit_properties=self._target.qubit_properties)
+            operation = self._target.operation_from_name(name)
+            alone.add_instruction(operation, {qubits: self._properties[key]})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ((_, _, self._made[key]),) = basic_device_gate_errors(target=alone)
+        return self._made[key]
+
+    def __iter__(self) -> Iterator[GateOnQubits]:
+        return iter(self._properties)
+
+    def __len__(self) -> int:
+        return len(self._properties)
 
 
 def _flips(error: Any) -> tuple[float, float]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.angle_map import AngleMap, Array
+from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.gradients.plan import EvaluationPlan
 from qrnn_qiskit.occurrence import OccurrenceTable
 
@@ -50,4 +51,13 @@ class GradientRule(Protocol):
 
     def plan(self, problem: GradientProblem) -> EvaluationPlan:
         """The rows to evaluate and their contraction."""
+        ...
+
+
+@runtime_checkable
+class HasVariance(Protocol):
+    """A rule with random choices of its own, which `EvaluationPlan.contract` knows nothing of."""
+
+    def variance(self, plan: EvaluationPlan, outputs: Outputs, cotangent: Array) -> Array:
+        """Variance of the gradient `[P]` from shots and the rule's choices together."""
         ...

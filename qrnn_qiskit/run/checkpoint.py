@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, final
 
@@ -104,5 +105,8 @@ def load(directory: RunDirectory) -> TrainingState | None:
                 optimizer=optimizer,
                 **json.loads(str(arrays["scalars"])),
             )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is damaged: {error}") from None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise RunError(
+            f"{path} is damaged ({error}): delete it, and the run starts over from what its "
+            "ledger holds"
+        ) from None

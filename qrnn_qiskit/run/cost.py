@@ -63,14 +63,15 @@ def plan_job(setup: Setup) -> dict[str, Any]:
     train, validation, test = (
         getattr(setup.splits, part).num_sequences for part in ("train", "validation", "test")
     )
-    batch = min(job.training.batch_size or train, train) if job.kind == "train" else train
+    batch = setup.batch_size
     gradient = gradient_cost(setup, batch) if job.kind != "evaluate" else EvaluationCost(0, 0)
     parts: list[tuple[int, EvaluationCost]]
     if job.kind == "train":
         steps = job.training.steps
-        validations = -(-steps // job.training.validate_every) if validation else 0
+        validations = -(-steps // job.training.validate_every) + 1 if validation else 0
         parts = [
-            (steps, gradient),
+            # A minimizer evaluates at least this often, more in its line searches.
+            (steps if setup.stepwise else steps + 1, gradient),
             (validations, forecast_cost(validation, setup.forward_shots)),
             (1, forecast_cost(test, setup.test_shots)),
         ]
@@ -114,11 +115,20 @@ def check_budget(setup: Setup) -> None:
         BackendError: if `gradient.shots_total` is too small.
         BudgetError: by how much, and what to change.
     """
-    budget = setup.job.budget
     plan = plan_job(setup)
+    check_budget_of(setup, plan["shots_total"], plan["qpu_seconds"])
+
+
+def check_budget_of(setup: Setup, shots: int, seconds: float) -> None:
+    """Refuse work of so many shots and predicted QPU seconds if the budget is smaller.
+
+    Raises:
+        BudgetError: by how much, and what to change.
+    """
+    budget = setup.job.budget
     for key, limit, cost in (
-        ("budget.shots", budget.shots, plan["shots_total"]),
-        ("budget.qpu_seconds", budget.qpu_seconds, plan["qpu_seconds"]),
+        ("budget.shots", budget.shots, shots),
+        ("budget.qpu_seconds", budget.qpu_seconds, seconds),
     ):
         excess = _over(limit, cost)
         if excess is not None:

@@ -43,10 +43,17 @@ class RunDirectory:
             RunError: if the directory holds something already, or cannot be written.
         """
         try:
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if is_run(path):
                 raise RunError(
-                    f"run directory {path} is not empty: choose another --run-dir, or continue "
-                    "the run in it with: qrnn run DIR"
+                    f"{path} holds a run already: continue it with: qrnn run {path}, or choose "
+                    "another --run-dir"
+                )
+            # A kill right here in an earlier attempt leaves `run.json.part` at most.
+            if path.exists() and (
+                not path.is_dir() or any(item.name != "run.json.part" for item in path.iterdir())
+            ):
+                raise RunError(
+                    f"run directory {path} is not an empty folder: choose another --run-dir"
                 )
             path.mkdir(parents=True, exist_ok=True)
             directory = RunDirectory(path)
@@ -89,17 +96,23 @@ class RunDirectory:
             RunError: if it is missing or damaged.
         """
         try:
-            content: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except OSError:
             raise RunError(f"{self.path} is no run directory: it has no {name}") from None
         except ValueError as error:
             raise RunError(f"{self.path / name} is damaged: {error}") from None
+        if not isinstance(content, dict):
+            raise RunError(f"{self.path / name} is damaged: it must hold a JSON object")
         return content
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Replace a JSON file atomically."""
         text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
-        write_durably(self.path / name, text.encode() + b"\n")
+        self.write_text(name, text + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replace a text file atomically."""
+        write_durably(self.path / name, text.encode())
 
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Replace an npz file atomically."""
@@ -115,6 +128,17 @@ class RunDirectory:
         del entry["shots_left"]
         with (self.path / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
+
+    def last_step(self) -> dict[str, Any]:
+        """The last entry of `history.jsonl`; empty before the first step is done."""
+        path = self.path / "history.jsonl"
+        for line in reversed(path.read_bytes().splitlines() if path.exists() else []):
+            try:
+                entry: dict[str, Any] = json.loads(line)
+            except ValueError:  # torn by a crash, or being written now
+                continue
+            return entry
+        return {}
 
     def truncate_history(self, steps: int) -> None:
         """Forget the steps from number `steps` on: a resumed run writes them again."""
@@ -142,10 +166,17 @@ class RunDirectory:
             raise RunError(
                 f"another process is working on {self.path}: wait for it, or stop it"
             ) from None
+        except OSError as error:
+            raise RunError(f"cannot write to {self.path}: {error.strerror}") from None
         try:
             yield
         finally:
             lock.release()
+
+
+def is_run(path: str | Path) -> bool:
+    """Whether a path is a run directory rather than a job file."""
+    return (Path(path) / "run.json").is_file()
 
 
 def default_path(name: str) -> Path:
@@ -161,7 +192,7 @@ def check_writable(path: Path) -> None:
         RunError: naming the first existing folder above, which cannot be written.
     """
     parent = path
-    while not parent.exists():
+    while not os.path.exists(parent):  # never raises, unlike Path.exists
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise RunError(

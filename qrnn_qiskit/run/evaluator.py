@@ -122,7 +122,7 @@ class Evaluator:
     def _finish(self, job: str) -> PackedBits:
         while not self.executor.poll(job):
             if not self._wait:
-                raise PendingError(f"job {job} is not done yet: run the same command again later")
+                raise PendingError(f"job {job} is not done yet")
             time.sleep(POLL_SECONDS)
         return self.executor.fetch(job)
 

@@ -16,7 +16,7 @@ from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
-from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule
+from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
 from qrnn_qiskit.learning.plugins import Loss
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
@@ -58,8 +58,9 @@ class Objective:
         """The loss, corrected for the bias of noisy outputs, with its standard error.
 
         The plug-in value of a squared error exceeds its expectation by the predictions' variance;
-        that is subtracted. The error is first order in the outputs' covariance plus the second
-        order of a quadratic form, which rules near a minimum.
+        that is subtracted. The error of a quadratic form has a first order in the outputs'
+        covariance and a second, which rules near a minimum; the first, taken at noisy outputs, is
+        too large by twice the second.
         """
         value, _, by_outputs = self.cotangent(parameters, outputs.mean, targets)
         if outputs.count is None or outputs.covariance is None:
@@ -70,7 +71,29 @@ class Objective:
         first = outputs.contracted_variance(by_outputs).sum()
         curved = self.curvature(parameters, outputs.mean) @ covariance
         second = 0.5 * np.einsum("bij,bji->", curved, curved)
-        return Estimate(np.asarray(value), np.asarray(np.sqrt(first + second)))
+        variance_of_loss = max(first - second, second)
+        return Estimate(np.asarray(value), np.asarray(np.sqrt(variance_of_loss)))
+
+    def readout_bias(self, parameters: Array, outputs: Outputs) -> Array:
+        """What noisy outputs add to the gradient by the readout's parameters, `[n]`.
+
+        The derivative of the predictions' variance that `loss_estimate` subtracts from the loss.
+        Without it, training would shrink the scale.
+        """
+        if outputs.count is None or outputs.covariance is None:
+            return np.zeros(len(parameters))
+        batch, steps, width = outputs.mean.shape
+        covariance = outputs.covariance / outputs.count[:, None, None]
+        covariance = covariance.reshape(batch, steps, width, steps, width)
+        same_step = np.einsum("btktl->btkl", covariance)
+        matrix, _ = self.readout.linear_map(parameters)
+        bent = self.loss.curvature(self.readout.predict(parameters, outputs.mean), self.steps)
+        fixed = self.readout.parameter_jacobian(parameters, np.zeros(outputs.mean.shape))
+        bias = np.zeros(len(parameters))
+        for m, row in enumerate(matrix):
+            linear = self.readout.parameter_jacobian(parameters, row @ same_step) - fixed
+            bias += np.einsum("bt,btn->n", bent[:, :, m], linear[:, :, m])
+        return bias
 
     def curvature(self, parameters: Array, outputs: Array) -> Array:
         """Second derivative of the loss by the outputs, `[B, T*K, T*K]`, block by step."""
@@ -108,12 +131,13 @@ class GradientResult:
 @final
 @dataclass(frozen=True, slots=True)
 class ShotPlan:
-    """Shots of a gradient: so many a row, or so many together, the base rows' apart.
+    """Shots of a gradient: so many a row, or so many together.
 
     Attributes:
         per_row: shots of each row; None if exact or if `total` is given.
-        total: shots of all rows together.
-        forward: shots of each base row; as many as other rows if None.
+        total: shots of all rows together, at most.
+        forward: shots of each base row, to the nearest multiple of the other rows' (of a `total`
+            not above it); as many as other rows if None.
     """
 
     per_row: int | None = None
@@ -126,19 +150,28 @@ class ShotPlan:
         Raises:
             BackendError: if the total gives a row fewer than 2 shots.
         """
-        shots = self.per_row
-        if self.total is not None:
-            shots = self.total // plan.num_rows
-            if shots < 2:
-                raise BackendError(
-                    f"gradient.shots_total = {self.total} is too few for {plan.num_rows} rows: "
-                    f"at least {2 * plan.num_rows}, or fewer sequences (training.batch_size)"
-                )
+        shots = self.per_row if self.total is None else self._share(plan, self.total)
         if shots is None or self.forward is None:
             return plan, shots
         repeats = plan.repeats.copy()
-        repeats[: plan.num_sequences] = max(1, round(self.forward / shots))
+        times = self.forward / shots
+        base = round(times) if self.total is None else int(times)
+        repeats[: plan.num_sequences] = max(1, base)
         return plan.with_repeats(repeats), shots
+
+    def _share(self, plan: EvaluationPlan, total: int) -> int:
+        """Shots of each row that is no base row; a row with repeats counts that often."""
+        rows, base = plan.total_repeats, plan.num_sequences
+        shots, needed = total // rows, 2 * rows
+        if self.forward is not None and self.forward > shots and rows > base:
+            shots = (total - base * self.forward) // (rows - base)
+            needed = base * self.forward + 2 * (rows - base)
+        if shots < 2:
+            raise BackendError(
+                f"gradient.shots_total = {total} is too few for {rows} rows: at least "
+                f"{needed}, or fewer sequences (training.batch_size)"
+            )
+        return shots
 
 
 def measure_gradient(
@@ -172,7 +205,7 @@ def measure_gradient(
         rule.plan(
             GradientProblem(
                 evaluator.unrolled.angle_map,
-                evaluator.unrolled.occurrences,
+                evaluator.executor.occurrences(evaluator.unrolled),
                 weights,
                 features,
                 objective.steps,
@@ -186,6 +219,9 @@ def measure_gradient(
     base = plan.base_outputs(outputs)
     _, by_readout, by_outputs = objective.cotangent(readout, base.mean, targets)
     gradient = plan.contract(outputs, by_outputs)
+    if base.count is not None and isinstance(rule, HasVariance):
+        gradient = Estimate(gradient.mean, np.sqrt(rule.variance(plan, outputs, by_outputs)))
+    by_readout = by_readout - objective.readout_bias(readout, base)
     readout_gradient = Estimate(by_readout)
     if base.count is not None:
         gradient = _with_forward_error(plan, outputs, objective, readout, gradient)

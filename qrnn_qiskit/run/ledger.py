@@ -12,7 +12,7 @@ import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 from qrnn_qiskit.errors import RunError
 
@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS request (
     result    TEXT                -- payload file
 )
 """
+_COLUMNS: Final = "address, digest, state, shots, job, result"
 
 
 @final
@@ -54,22 +55,31 @@ class Ledger:
             RunError: if the file is not a ledger this version can read.
         """
         self._payload = directory / "payload"
-        path = directory / "ledger.sqlite"
+        self._path = directory / "ledger.sqlite"
         try:
             self._payload.mkdir(exist_ok=True)
-            self._database = sqlite3.connect(path, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode = DELETE")
-            self._database.execute("PRAGMA synchronous = EXTRA")
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version not in (0, FORMAT):
-                raise RunError(
-                    f"{path} has format {version}, but this version reads {FORMAT}: "
-                    "upgrade qrnn-qiskit"
-                )
-            self._database.execute(SCHEMA)
-            self._database.execute(f"PRAGMA user_version = {FORMAT}")
+            self._database = sqlite3.connect(self._path, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise RunError(f"cannot open the ledger {path}: {error}") from None
+            raise RunError(f"cannot open the ledger {self._path}: {error}") from None
+        try:
+            self._prepare()
+        except RunError:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        self._execute("PRAGMA journal_mode = DELETE")
+        self._execute("PRAGMA synchronous = EXTRA")
+        ((version,),) = self._execute("PRAGMA user_version")
+        if version == FORMAT:
+            return
+        if version != 0:
+            raise RunError(
+                f"{self._path} has format {version}, but this version reads {FORMAT}: "
+                "upgrade qrnn-qiskit"
+            )
+        self._execute(SCHEMA)
+        self._execute(f"PRAGMA user_version = {FORMAT}")
 
     def close(self) -> None:
         """Close the file."""
@@ -77,39 +87,38 @@ class Ledger:
 
     def find(self, address: str) -> Entry | None:
         """The entry at an address."""
-        row = self._database.execute(
-            "SELECT address, digest, state, shots, job, result FROM request WHERE address = ?",
-            (address,),
-        ).fetchone()
-        return None if row is None else Entry(*row)
+        rows = self._execute(f"SELECT {_COLUMNS} FROM request WHERE address = ?", address)
+        return Entry(*rows[0]) if rows else None
 
     def entries(self) -> list[Entry]:
         """All entries in the order in which they were planned."""
-        rows = self._database.execute(
-            "SELECT address, digest, state, shots, job, result FROM request ORDER BY rowid"
-        )
-        return [Entry(*row) for row in rows]
+        return [
+            Entry(*row) for row in self._execute(f"SELECT {_COLUMNS} FROM request ORDER BY rowid")
+        ]
 
     def plan(self, address: str, digest: str, shots: int, payload: bytes) -> None:
         """Record the intent to evaluate a plan, before it is submitted."""
         name = self._store(payload)
-        self._database.execute(
+        self._execute(
             "INSERT INTO request (address, digest, state, shots, plan) "
             "VALUES (?, ?, 'planned', ?, ?)",
-            (address, digest, shots, name),
+            address,
+            digest,
+            shots,
+            name,
         )
 
     def submit(self, address: str, job: str) -> None:
         """Record the id of the job, right after the submission."""
-        self._database.execute(
-            "UPDATE request SET state = 'submitted', job = ? WHERE address = ?", (job, address)
+        self._execute(
+            "UPDATE request SET state = 'submitted', job = ? WHERE address = ?", job, address
         )
 
     def complete(self, address: str, payload: bytes) -> None:
         """Record the outcomes, before they are used."""
         name = self._store(payload)
-        self._database.execute(
-            "UPDATE request SET state = 'completed', result = ? WHERE address = ?", (name, address)
+        self._execute(
+            "UPDATE request SET state = 'completed', result = ? WHERE address = ?", name, address
         )
 
     def load(self, entry: Entry) -> bytes:
@@ -118,14 +127,24 @@ class Ledger:
         Raises:
             RunError: if the payload is missing or damaged.
         """
-        name = entry.result or ""
+        path = self._payload / (entry.result or "")
+        remedy = "restore it from a backup, or start a new run"
         try:
-            data = (self._payload / name).read_bytes()
+            data = path.read_bytes()
         except OSError as error:
-            raise RunError(f"the recorded result of {entry.address} is lost: {error}") from None
-        if hashlib.sha256(data).hexdigest() + ".npz" != name:
-            raise RunError(f"the recorded result of {entry.address} is damaged: {name}")
+            raise RunError(
+                f"the recorded result of {entry.address} cannot be read: {path}: {error.strerror}; "
+                f"{remedy}"
+            ) from None
+        if hashlib.sha256(data).hexdigest() + ".npz" != path.name:
+            raise RunError(f"the recorded result of {entry.address} is damaged: {path}; {remedy}")
         return data
+
+    def _execute(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise RunError(f"the ledger {self._path} cannot be used: {error}") from None
 
     def _store(self, data: bytes) -> str:
         name = hashlib.sha256(data).hexdigest() + ".npz"

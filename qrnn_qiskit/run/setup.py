@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -17,10 +19,12 @@ from qrnn_qiskit.execution.make import make_executor
 from qrnn_qiskit.gradients import RULES, GradientProblem, GradientRule
 from qrnn_qiskit.learning.data import load_data
 from qrnn_qiskit.learning.dataset import Splits
-from qrnn_qiskit.learning.plugins import LOSSES
+from qrnn_qiskit.learning.plugins import LOSSES, OPTIMIZERS
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
+from qrnn_qiskit.run.evaluator import Evaluator
 from qrnn_qiskit.run.gradient import Adjoint, Objective, ShotPlan
+from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.weights import read_weights
 from qrnn_qiskit.spec.job import CellSpec, GradientSpec, Job
 from qrnn_qiskit.spec.messages import nearest
@@ -68,29 +72,60 @@ class Setup:
         return [*self.cell.weight_names, *self.objective.readout.names()]
 
     @property
+    def stepwise(self) -> bool:
+        """Whether the optimizer takes minibatches; SciPy's minimizers take all sequences."""
+        return bool(OPTIMIZERS.type_of(self.job.optimizer.name).stepwise)
+
+    @property
+    def batch_size(self) -> int:
+        """Training sequences of one gradient."""
+        total = self.splits.train.num_sequences
+        if self.job.kind != "train" or not self.stepwise:
+            return total
+        return min(self.job.training.batch_size or total, total)
+
+    @property
     def forward_shots(self) -> int | None:
         """Shots of each sequence of a forecast: as many as a gradient's row gets; None if exact."""
         if self.shots.total is None or isinstance(self.rule, Adjoint):
             return self.shots.per_row
-        batch = self.job.training.batch_size if self.job.kind == "train" else None
-        return self.shots.apply(self.rule.plan(self.problem(batch)))[1]
+        return self.shots.apply(self.rule.plan(self.problem(self.batch_size)))[1]
 
     @property
     def test_shots(self) -> int | None:
         """Shots of each sequence of the final forecast."""
         return self.job.training.test_shots or self.forward_shots
 
-    def problem(self, batch: int | None = None) -> GradientProblem:
+    def problem(self, batch: int) -> GradientProblem:
         """The gradient at the initial weights on the first `batch` training sequences."""
         return GradientProblem(
             self.unrolled.angle_map,
-            self.unrolled.occurrences,
+            self.executor.occurrences(self.unrolled),
             self.initial[: self.num_weights],
             self.splits.train.features[:batch],
             self.objective.steps,
             self.shots.per_row,
             self.shots.total,
         )
+
+
+def make_evaluator(
+    setup: Setup,
+    *,
+    ledger: Ledger | None = None,
+    wait: bool = True,
+    charge: Callable[[int], None] | None = None,
+) -> Evaluator:
+    """The evaluator of a job; the other arguments are those of `Evaluator`."""
+    return Evaluator(
+        setup.unrolled,
+        setup.executor,
+        kind=setup.job.readout.output,
+        seed=setup.job.seed,
+        ledger=ledger,
+        wait=wait,
+        charge=charge,
+    )
 
 
 def make_cell(spec: CellSpec) -> Cell:
@@ -199,6 +234,11 @@ def _check_shots(
             f"backend.name = {job.backend.name!r} only samples: set backend.shots (shots of each "
             "row) or gradient.shots_total (shots of each gradient)"
         )
+    if shots.per_row == 1:
+        raise SpecError(
+            "backend.shots = 1: must be at least 2, since errors are estimated from the scatter of "
+            "a row's shots"
+        )
     if shots.forward is not None and not sampled:
         raise SpecError(
             "gradient.forward_shots is given, but the job is exact: set backend.shots too"
@@ -221,10 +261,21 @@ def _initial(job: Job, cell: Cell, readout: Readout) -> Array:
 
 
 def describe(setup: Setup) -> dict[str, Any]:
-    """What provenance records of a setup."""
+    """What must be the same when a run continues."""
+    parts = (setup.splits.train, setup.splits.validation, setup.splits.test)
     return {
         "cell_digest": setup.cell.digest,
+        "data_digest": _digest(*(a for part in parts for a in (part.features, part.targets))),
+        "initial_digest": _digest(setup.initial),
         "method": method_name(setup.rule),
         "num_steps": setup.unrolled.num_steps,
         "num_sequences": setup.splits.train.num_sequences,
     }
+
+
+def _digest(*arrays: Array) -> str:
+    state = hashlib.sha256()
+    for array in arrays:
+        state.update(str(array.shape).encode())
+        state.update(np.ascontiguousarray(array).tobytes())
+    return state.hexdigest()

@@ -101,13 +101,10 @@ class Training:
         if has_validation and state.step % training.validate_every == 0:
             validation, state = self._validate(state, state.step)
             state = state.considered(state.parameters, validation, state.step)
-            if training.patience is not None and state.stale >= training.patience:
-                reason = f"no improvement in {state.stale} validations"
-                state = replace(state, finished=True, reason=reason)
+            state = self._stopped_early(state)
         elif not has_validation:
-            stale = state.stale
             state = state.considered(state.parameters, float(result.loss.mean), state.step)
-            state = replace(state, stale=stale)
+            state = replace(state, stale=0)  # patience counts validations
 
         change, memory = optimizer.update(gradient, state.optimizer)
         state = replace(
@@ -148,20 +145,22 @@ class Training:
             result, norm = seen[parameters.tobytes()]
             seen.clear()
             validation: float | None = None
-            judged = float(result.loss.mean)
             state = replace(state, parameters=parameters, step=state.step + 1)
             if self.setup.splits.validation.num_sequences:
                 if (state.step - 1) % training.validate_every == 0 or state.step == training.steps:
                     validation, state = self._validate(state, state.step - 1)
                     state = state.considered(parameters, validation, state.step)
             else:
-                state = state.considered(parameters, judged, state.step)
+                state = state.considered(parameters, float(result.loss.mean), state.step)
+                state = replace(state, stale=0)
             self._report(state, state.step - 1, result, validation, norm)
-            if training.patience is not None and state.stale >= training.patience:
+            state = self._stopped_early(state)
+            if state.finished:
                 raise StopIteration
 
         found = minimizer.minimize(objective, self.setup.initial, training.steps, after_iteration)
-        state = replace(state, parameters=found.weights, finished=True, reason=found.message)
+        reason = state.reason or found.message.strip(" .:")
+        state = replace(state, parameters=found.weights, finished=True, reason=reason)
         if not len(state.best):
             state = state.considered(found.weights, found.value, state.step)
         return state
@@ -196,10 +195,14 @@ class Training:
         loss = self.setup.objective.loss_estimate(readout, outputs, data.targets)
         return float(loss.mean), self._paid(state)
 
+    def _stopped_early(self, state: TrainingState) -> TrainingState:
+        patience = self.setup.job.training.patience
+        if patience is None or state.stale < patience:
+            return state
+        return replace(state, finished=True, reason=f"no improvement in {state.stale} validations")
+
     def _paid(self, state: TrainingState) -> TrainingState:
-        return replace(
-            state, shots_used=self.account.shots, qpu_seconds=self.account.qpu_seconds
-        )
+        return replace(state, shots_used=self.account.shots, qpu_seconds=self.account.qpu_seconds)
 
     def _report(
         self,
@@ -226,8 +229,7 @@ class Training:
 
     def _batch(self, step: int) -> NDArray[np.intp]:
         """Sequences of a step's minibatch: every epoch a new order, every sequence once."""
-        total = self.setup.splits.train.num_sequences
-        size = min(self.setup.job.training.batch_size or total, total)
+        total, size = self.setup.splits.train.num_sequences, self.setup.batch_size
         if size == total:
             return np.arange(total)
         per_epoch = -(-total // size)

@@ -237,6 +237,45 @@ class GradientSpec(TableWithOptions):
     )
 
 
+class MethodSpec(TableWithOptions):
+    """One method of a comparison: a gradient rule, its other keys the rule's options."""
+
+    name: Name = Field(description="Gradient rule.")
+    label: Name | None = Field(None, description="What tables and pictures call it.")
+
+    @property
+    def title(self) -> str:
+        """The label, or the name with its options."""
+        options = ", ".join(
+            f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in self.options.items()
+        )
+        return self.label or (f"{self.name} ({options})" if options else self.name)
+
+
+def _named(method: Any) -> Any:
+    return {"name": method} if isinstance(method, str) else method
+
+
+class CompareSpec(Table):
+    """A comparison of gradient methods at equal total shots."""
+
+    methods: Annotated[
+        tuple[Annotated[MethodSpec, BeforeValidator(_named)], ...],
+        Field(strict=False, min_length=1),
+    ] = Field(
+        (MethodSpec(name="parameter_shift"), MethodSpec(name="finite_difference")),
+        description="Gradient rules: names, or tables with a name and options.",
+    )
+    shots_total: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)] = Field(
+        (10_000, 100_000), description="Shots of one whole gradient, the same for each method."
+    )
+    repetitions: Annotated[int, Field(ge=2)] = Field(
+        20, description="Independent gradients for each method and number of shots."
+    )
+    sequences: Positive = Field(1, description="Training sequences that the loss is over.")
+
+
 class OptimizerSpec(TableWithOptions):
     """How weights are changed."""
 
@@ -301,7 +340,9 @@ class BudgetSpec(Table):
 class Job(Table):
     """All about one piece of work."""
 
-    kind: Literal["train", "evaluate", "gradient"] = Field("train", description="What to do.")
+    kind: Literal["train", "evaluate", "gradient", "compare"] = Field(
+        "train", description="What to do."
+    )
     name: Name | None = Field(None, description="Name for people, such as in a run's directory.")
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="Seed of every random number of the job."
@@ -313,6 +354,7 @@ class Job(Table):
     backend: BackendSpec = BackendSpec()
     noise: NoiseSpec | None = None
     gradient: GradientSpec = GradientSpec()
+    compare: CompareSpec = CompareSpec()
     optimizer: OptimizerSpec = OptimizerSpec()
     training: TrainingSpec = TrainingSpec()
     initial: InitialSpec = InitialSpec()

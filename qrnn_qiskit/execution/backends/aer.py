@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,11 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.execution.aer_run import sample_rows
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
+from qrnn_qiskit.execution.influence import noisy_occurrences
 from qrnn_qiskit.execution.isa import ISACache, ISACircuit, TranspileOptions
 from qrnn_qiskit.execution.noise import Noise
 from qrnn_qiskit.execution.results import LocalResults
+from qrnn_qiskit.occurrence import OccurrenceTable
 
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
@@ -38,11 +41,20 @@ class AerExecutor:
         self._noise = noise
         target = (lambda: noise.target) if noise else (lambda: _simulator().target)
         self._circuits = ISACache(target, transpile or TranspileOptions())
+        self._tables: WeakKeyDictionary[UnrolledCircuit, OccurrenceTable] = WeakKeyDictionary()
         self._results = LocalResults()
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs: transpiled for Aer, or for the noisy device."""
         return self._circuits.get(unrolled)
+
+    def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
+        """The circuit's occurrences, their influence as the noise leaves it."""
+        if self._noise is None:
+            return unrolled.occurrences
+        if unrolled not in self._tables:
+            self._tables[unrolled] = noisy_occurrences(unrolled, self.isa(unrolled))
+        return self._tables[unrolled]
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run at once; returns an id for `fetch`."""

@@ -18,11 +18,13 @@ from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
+from qrnn_qiskit.execution.influence import noisy_occurrences
 from qrnn_qiskit.execution.isa import ISACache, ISACircuit, TranspileOptions
 from qrnn_qiskit.execution.noise import Noise
 from qrnn_qiskit.execution.program import CompiledProgram, compile_isa, compile_unrolled
 from qrnn_qiskit.execution.results import LocalResults
 from qrnn_qiskit.gradients.plan import EvaluationPlan
+from qrnn_qiskit.occurrence import OccurrenceTable
 
 CHUNK_ROWS: Final = 4096
 CHUNK_SHOTS: Final = 1 << 20
@@ -51,6 +53,7 @@ class ExactExecutor:
         target = (lambda: noise.target) if noise else _no_target
         self._circuits = ISACache(target, transpile or TranspileOptions())
         self._programs: WeakKeyDictionary[UnrolledCircuit, CompiledProgram] = WeakKeyDictionary()
+        self._tables: WeakKeyDictionary[UnrolledCircuit, OccurrenceTable] = WeakKeyDictionary()
         self._results = LocalResults()
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
@@ -96,6 +99,14 @@ class ExactExecutor:
             compiled.program, compiled.angles(angles), cotangent_of, kind=kind
         )
         return mean, compiled.pull_back(gradient, angles.shape[1])
+
+    def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
+        """The circuit's occurrences, their influence as the noise leaves it."""
+        if self._noise is None:
+            return unrolled.occurrences
+        if unrolled not in self._tables:
+            self._tables[unrolled] = noisy_occurrences(unrolled, self.isa(unrolled))
+        return self._tables[unrolled]
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Sample at once; returns an id for `fetch`."""

@@ -18,9 +18,11 @@ from qrnn_qiskit.execution.aer_run import sample_rows
 from qrnn_qiskit.execution.backends.aer import step_bits
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
+from qrnn_qiskit.execution.influence import noisy_occurrences
 from qrnn_qiskit.execution.isa import ISACache, ISACircuit, TranspileOptions
-from qrnn_qiskit.execution.noise import device_noise
+from qrnn_qiskit.execution.noise import Noise, device_noise
 from qrnn_qiskit.execution.results import LocalResults
+from qrnn_qiskit.occurrence import OccurrenceTable
 from qrnn_qiskit.spec.messages import nearest
 
 if TYPE_CHECKING:
@@ -48,9 +50,19 @@ def fake_device(name: str) -> BackendV2:
     return getattr(provider, names[name])()
 
 
+@lru_cache(maxsize=8)
+def fake_device_noise(name: str) -> Noise:
+    """Noise of a fake device by name.
+
+    Raises:
+        BackendError: for an unknown name.
+    """
+    return device_noise(fake_device(name).target)
+
+
 @lru_cache(maxsize=1)
 def fake_device_names() -> dict[str, str]:
-    """Names of the fake devices with at least 5 qubits, and the classes behind them."""
+    """Names of the fake devices, and the classes behind them."""
     import re
 
     import qiskit_ibm_runtime.fake_provider as provider
@@ -78,9 +90,11 @@ class IBMExecutor:
                 f"backend.name = {backend!r}: this version runs on exact, aer and fake devices "
                 "(fake_marrakesh, fake_boston, …); submission to real devices is not part of it yet"
             )
+        self._device = backend
         self._backend = fake_device(backend)
         self._circuits = ISACache(lambda: self.target, transpile or TranspileOptions())
         self._simulators: WeakKeyDictionary[UnrolledCircuit, BackendV2] = WeakKeyDictionary()
+        self._tables: WeakKeyDictionary[UnrolledCircuit, OccurrenceTable] = WeakKeyDictionary()
         self._results = LocalResults()
 
     @property
@@ -96,6 +110,12 @@ class IBMExecutor:
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit transpiled for the device."""
         return self._circuits.get(unrolled)
+
+    def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
+        """The circuit's occurrences, their influence as the device's noise leaves it."""
+        if unrolled not in self._tables:
+            self._tables[unrolled] = noisy_occurrences(unrolled, self.isa(unrolled))
+        return self._tables[unrolled]
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run in local mode; returns an id for `fetch`."""
@@ -123,7 +143,7 @@ class IBMExecutor:
         # that the circuit leaves idle cannot change its outcomes.
         from qiskit_aer import AerSimulator
 
-        noise = device_noise(self.target)
+        noise = fake_device_noise(self._device)
         simulator = AerSimulator.from_backend(self._backend)
         simulator.set_options(noise_model=noise.aer_model(isa.qubits, local=False))
         return simulator

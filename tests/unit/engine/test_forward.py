@@ -86,7 +86,8 @@ def test_a_bit_never_measured_is_0(name: Form) -> None:
     with form(name):
         np.testing.assert_allclose(outputs(program, angles), [[[1.0, 1.0], [1.0, 0.5]]])
         found = outputs(program, angles, kind="probabilities")
-    np.testing.assert_allclose(found, [[[1, 0, 0, 0], [0.75, 0, 0.25, 0]]], atol=1e-15)
+    expected = np.array([[[1.0, 0.0, 0.0, 0.0], [0.75, 0.0, 0.25, 0.0]]])
+    np.testing.assert_allclose(found, expected, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", ["gates", "layers"])

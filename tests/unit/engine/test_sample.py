@@ -97,6 +97,17 @@ def test_impossible_records_never_come() -> None:
     np.testing.assert_array_equal(bits[:, :, 0], bits[:, :, 1])
 
 
+def test_a_qubit_keeps_its_state_after_an_overwritten_measurement() -> None:
+    operations = (
+        Rotation("X", (0,), 0),
+        Measure(0, 0, 0),
+        Measure(1, 1, 0),
+        Measure(0, 0, 0),
+    )
+    bits = sample(Program(2, 2, 1, 1, operations), np.array([[np.pi]]), 50, [1])
+    assert bits[0, :, 0, 0].all()
+
+
 def test_bits_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     program = noisy_program(num_steps=5)
     angles = random_angles(program, 12, 3)

@@ -1,0 +1,47 @@
+"""The command that compares gradient methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qrnn_qiskit.cli.options import AsJson, Overrides
+from qrnn_qiskit.cli.output import show_json, show_line, show_records
+
+
+def compare(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOBFILE|RUN", help="Job file to start, or run directory to continue."
+        ),
+    ],
+    run_dir: Annotated[
+        Path | None,
+        typer.Option("--run-dir", metavar="DIR", help="Where to keep it [runs/DATE-JOB-ID]."),
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare gradient methods at equal total shots, against the exact gradient."""
+    from qrnn_qiskit.cli.progress import make_reporter
+    from qrnn_qiskit.plot.comparison import plot_comparison
+    from qrnn_qiskit.run.compare import compare_job
+
+    reporter = make_reporter()
+    try:
+        result = compare_job(source, overrides=overrides or (), run_dir=run_dir, reporter=reporter)
+    finally:
+        reporter.stop()
+    pictures = plot_comparison(result.run_dir)
+    if as_json:
+        show_json({**result.to_dict(), "pictures": [str(path) for path in pictures]})
+        return
+    keys = ("method", "shots", "rows", "bias", "std", "rmse", "cosine", "coverage")
+    show_records([{key: getattr(entry, key) for key in keys} for entry in result.entries])
+    show_line(f"\n{result.verdict}")
+    show_line(f"run directory: {result.run_dir}")
+    for path in pictures:
+        show_line(f"picture: {path}")

@@ -1,0 +1,207 @@
+"""A run from its job file to its finished directory: started, or continued after a kill."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from qrnn_qiskit.circuit.export import to_qasm
+from qrnn_qiskit.errors import PendingError, RunError, SpecError
+from qrnn_qiskit.learning.plugins import OPTIMIZERS
+from qrnn_qiskit.run import checkpoint
+from qrnn_qiskit.run.cost import Account, check_budget
+from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path, is_run
+from qrnn_qiskit.run.forecast import compare
+from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.provenance import provenance
+from qrnn_qiskit.run.reporter import Reporter, Silent
+from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
+from qrnn_qiskit.run.train import Training
+from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job, override_job
+from qrnn_qiskit.spec.job import Job
+
+_CHANGED = {
+    "cell_digest": "the cell has changed",
+    "data_digest": "the data have changed",
+    "initial_digest": "the initial weights have changed",
+}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run left.
+
+    Attributes:
+        run_dir: its directory.
+        table: the comparison with baselines; empty without held-out data.
+        summary: steps, losses, shots and the verdict, as JSON-able values.
+    """
+
+    run_dir: Path
+    table: list[dict[str, Any]]
+    summary: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {"run_dir": str(self.run_dir), **self.summary, "table": self.table}
+
+
+def run_job(
+    source: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    run_dir: Path | None = None,
+    wait: bool = True,
+    reporter: Reporter | None = None,
+) -> RunResult:
+    """Train as a job file says, or continue a run.
+
+    Args:
+        source: a job file (or its name in the library), or a run directory.
+        overrides: `key=value` settings; for a run only those of `budget`.
+        run_dir: where a new run is kept; `runs/<date>-<job>-<id>` by default.
+        wait: wait for pending jobs instead of raising `PendingError`.
+        reporter: receives progress.
+
+    Raises:
+        QRNNError: one line saying what is wrong and how to mend it.
+    """
+    reporter = reporter or Silent()
+    if is_run(source):
+        if run_dir is not None:
+            raise SpecError("--run-dir is for new runs; a run continues where it is")
+        return _continue(RunDirectory.open(Path(source)), overrides, wait, reporter)
+    if Path(source).is_dir():
+        raise RunError(
+            f"{source} is no run directory: it has no run.json; name a job file, or a run that "
+            "qrnn status lists"
+        )
+    job = load_job(source, overrides)
+    if job.kind != "train":
+        raise SpecError(
+            f"{source} has kind = {job.kind!r}: qrnn run is for kind = 'train'; use "
+            f"qrnn {job.kind} {source}"
+        )
+    path = Path(run_dir or default_path(job.name or Path(source).stem))
+    check_writable(path)
+    setup = make_setup(job)
+    OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
+    if job.training.patience is not None and not setup.splits.validation.num_sequences:
+        raise SpecError(
+            f"training.patience = {job.training.patience}: the data have no validation part to "
+            "judge by; add one (data.split, or validation_ arrays), or leave it out"
+        )
+    check_budget(setup)
+    directory = RunDirectory.create(
+        path,
+        {
+            "job": job_to_dict(job),
+            "state": "running",
+            "target_names": list(setup.splits.target_names),
+            "data": setup.splits.info.to_dict(),
+            "work": describe(setup),
+            "provenance": provenance(),
+        },
+    )
+    reporter.message(f"run directory {path}")
+    with directory.locked():
+        return _train(setup, directory, wait, reporter)
+
+
+def _continue(
+    directory: RunDirectory, overrides: Sequence[str], wait: bool, reporter: Reporter
+) -> RunResult:
+    for override in overrides:
+        if not override.startswith("budget."):
+            raise RunError(
+                f"--set {override}: a run continues as it was started; only budget.* can change. "
+                "Start a new run from its weights with: initial.from = RUN"
+            )
+    if directory.record()["state"] == "done":
+        reporter.message(f"run {directory.path} is finished: nothing to do")
+        return _result(directory)
+    with directory.locked():
+        record = directory.record()
+        job = job_from_dict(record["job"])
+        if overrides:
+            job = override_job(job, overrides)
+        setup = _unchanged(job, directory, record["work"])
+        if overrides:
+            directory.update(job=job_to_dict(job))
+        return _train(setup, directory, wait, reporter)
+
+
+def _unchanged(job: Job, directory: RunDirectory, work: dict[str, Any]) -> Setup:
+    """The setup of a run, if it still is the work that the run was started with."""
+    setup = make_setup(job)
+    found = describe(setup)
+    for key, recorded in work.items():
+        if found.get(key) != recorded:
+            what = _CHANGED.get(key, f"{key} is {found.get(key)!r} instead of {recorded!r}")
+            raise RunError(
+                f"cannot continue {directory.path}: {what} since the run was started; restore the "
+                "files that the job names, or start a new run"
+            )
+    return setup
+
+
+def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter) -> RunResult:
+    job = setup.job
+    directory.log("started")
+    directory.write_text("cell.qasm", to_qasm(setup.cell))
+    account = Account(setup)
+    ledger = None if setup.forward_shots is None else Ledger(directory.path)
+    try:
+        evaluator = make_evaluator(setup, ledger=ledger, wait=wait, charge=account.charge)
+        optimizer = OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
+        state = Training(setup, evaluator, account, directory, reporter).run(optimizer)
+        _write_weights(setup, directory, state)
+        comparison = compare(setup, evaluator, state.best, directory)
+    except PendingError as error:
+        raise PendingError(f"{error}: continue later with: qrnn run {directory.path}") from None
+    finally:
+        if ledger is not None:
+            ledger.close()
+    summary = {
+        "steps": state.step,
+        "reason": state.reason,
+        "best_loss": state.best_loss,
+        "best_step": state.best_step,
+        "shots": account.shots,
+        "qpu_seconds": round(account.qpu_seconds, 3),
+        "verdict": None if comparison is None else comparison.verdict,
+    }
+    directory.update(state="done", summary=summary)
+    directory.log(f"done: {state.reason}")
+    return _result(directory)
+
+
+def _write_weights(setup: Setup, directory: RunDirectory, state: checkpoint.TrainingState) -> None:
+    last, last_readout = setup.split_parameters(state.parameters)
+    best, best_readout = setup.split_parameters(state.best)
+    directory.write_json(
+        "weights.json",
+        {
+            "names": list(setup.cell.weight_names),
+            "last": last.tolist(),
+            "best": best.tolist(),
+            "best_step": state.best_step,
+            "readout": {
+                "names": setup.objective.readout.names(),
+                "last": last_readout.tolist(),
+                "best": best_readout.tolist(),
+            },
+            "scaling": setup.splits.info.to_dict()["scaling"],
+        },
+    )
+
+
+def _result(directory: RunDirectory) -> RunResult:
+    record = directory.record()
+    table: list[dict[str, Any]] = []
+    if (directory.path / "table.json").exists():
+        table = directory.read_json("table.json")["table"]
+    return RunResult(directory.path, table, record.get("summary", {}))
