@@ -122,9 +122,9 @@ class Cell:
     @property
     def digest(self) -> str:
         """SHA-256 of the cell as OpenQASM 3 text: equal for equal cells, whatever their origin."""
-        from qrnn_qiskit.circuit.export import to_qasm
+        from qrnn_qiskit.circuit.export import canonical_text
 
-        return hashlib.sha256(to_qasm(self).encode()).hexdigest()
+        return hashlib.sha256(canonical_text(self).encode()).hexdigest()
 
 
 @final

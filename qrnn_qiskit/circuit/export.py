@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import openqasm3
 from qiskit import qasm3
 from qiskit.circuit import QuantumCircuit
 
 from qrnn_qiskit.circuit.cell import Cell
-from qrnn_qiskit.circuit.standard import replace_standard_gates
+from qrnn_qiskit.circuit.standard import replace_standard_gates, standard_gate_names
+from qrnn_qiskit.errors import CellError
 
 
 def to_qasm(cell: Cell, comment: str = "") -> str:
@@ -20,7 +22,22 @@ def to_qasm(cell: Cell, comment: str = "") -> str:
     Args:
         cell: the cell.
         comment: lines to put at the top, without comment marks.
+
+    Raises:
+        CellError: if a weight or feature has a name that OpenQASM 3 does not allow.
     """
+    for name in (*cell.weight_names, *cell.feature_names):
+        if not _is_identifier(name):
+            raise CellError(
+                f"cell {cell.name!r}: {name!r} cannot be the name of an input in OpenQASM 3: use "
+                "letters, digits and _, and no name of a gate or keyword, such as theta_0"
+            )
+    head = [f"// {line}".rstrip() for line in comment.splitlines()]
+    return "\n".join([*head, canonical_text(cell)])
+
+
+def canonical_text(cell: Cell) -> str:
+    """The text that `to_qasm` writes, whatever the names: the same for equal cells."""
     circuit, last = replace_standard_gates(cell.circuit), replace_standard_gates(cell.last)
     body = _statements(circuit)
     tail = [f"@qrnn.last_step\n{line}" for line in _statements(last)]
@@ -33,13 +50,21 @@ def to_qasm(cell: Cell, comment: str = "") -> str:
         inputs += [f"@qrnn.feature {encoding}".rstrip(), f"input float[64] {feature.name};"]
     registers = [f"qubit[{r.size}] {r.name};" for r in cell.circuit.qregs]
     registers += [f"bit[{r.size}] {r.name};" for r in cell.circuit.cregs]
-    head = [f"// {line}".rstrip() for line in comment.splitlines()]
-    head += ["OPENQASM 3.0;", 'include "stdgates.inc";', *gates]
+    head = ["OPENQASM 3.0;", 'include "stdgates.inc";', *gates]
     return "\n".join([*head, *inputs, *registers, *body, *tail]) + "\n"
 
 
+def _is_identifier(name: str) -> bool:
+    try:
+        openqasm3.parse(f"input float[64] {name};")
+    except openqasm3.parser.QASM3ParsingError:
+        return False
+    return name not in standard_gate_names() and name not in _CONSTANTS
+
+
+_CONSTANTS = ("pi", "π", "tau", "τ", "euler", "ℇ")
 _GATE = re.compile(r"^gate .*?^}$", flags=re.MULTILINE | re.DOTALL)
-_DECLARATION = ("OPENQASM", "include", "input", "qubit", "bit")
+_DECLARATION = ("OPENQASM ", "include ", "input ", "qubit[", "bit[")
 
 
 def _statements(circuit: QuantumCircuit) -> list[str]:

@@ -67,6 +67,9 @@ class _Builder:
 
         try:
             node = expression.sympify()
+            if isinstance(node, sympy.Symbol):
+                # Where 0*a + b is simplified to b, Qiskit 2.6 may hand out the symbol of a.
+                node = (2 * expression).sympify() / 2
         except (AttributeError, TypeError):
             node = None
         if not isinstance(node, sympy.Basic):  # Qiskit cannot translate a number to a power

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from qiskit.circuit import QuantumCircuit
@@ -72,28 +70,6 @@ class ISACircuit:
         return sum(
             len(item.qubits) == 2 and item.operation.name != "barrier" for item in self.circuit.data
         )
-
-
-@final
-class ISACache:
-    """Transpiles each unrolled circuit once for one target."""
-
-    def __init__(self, target: Callable[[], Target], options: TranspileOptions) -> None:
-        """Make a cache.
-
-        Args:
-            target: makes the target; called when a circuit is first transpiled.
-            options: how.
-        """
-        self._target = target
-        self._options = options
-        self._circuits: WeakKeyDictionary[UnrolledCircuit, ISACircuit] = WeakKeyDictionary()
-
-    def get(self, unrolled: UnrolledCircuit) -> ISACircuit:
-        """The ISA circuit of an unrolled circuit."""
-        if unrolled not in self._circuits:
-            self._circuits[unrolled] = to_isa(unrolled, self._target(), self._options)
-        return self._circuits[unrolled]
 
 
 def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions) -> ISACircuit:

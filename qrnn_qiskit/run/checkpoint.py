@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from dataclasses import dataclass, field, replace
@@ -93,7 +94,7 @@ def load(directory: RunDirectory) -> TrainingState | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             optimizer = {
                 name.removeprefix(_OPTIMIZER): arrays[name]
                 for name in arrays.files

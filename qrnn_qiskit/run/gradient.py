@@ -153,10 +153,12 @@ class ShotPlan:
         shots = self.per_row if self.total is None else self._share(plan, self.total)
         if shots is None or self.forward is None:
             return plan, shots
-        repeats = plan.repeats.copy()
-        times = self.forward / shots
-        base = round(times) if self.total is None else int(times)
-        repeats[: plan.num_sequences] = max(1, base)
+        repeats, base = plan.repeats.copy(), plan.num_sequences
+        times = round(self.forward / shots)
+        if self.total is not None:
+            affordable = (self.total // shots - (plan.num_rows - base)) // base
+            times = min(self.forward // shots, affordable)
+        repeats[:base] = max(1, times)
         return plan.with_repeats(repeats), shots
 
     def _share(self, plan: EvaluationPlan, total: int) -> int:

@@ -1,7 +1,7 @@
 """Exact gradients through measurement and reset against a reference written independently.
 
-The reference (`tests/reference.py`) works on dense density matrices and is differentiated by central
-differences of sixth order; agreement to 1e-9 is asked for.
+The reference (`tests/reference.py`) works on dense density matrices and is differentiated by
+central differences of sixth order; agreement to 1e-9 is asked for.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def check(
     random = np.random.default_rng(seed)
     targets = random.uniform(-1, 1, (len(features), unrolled.num_steps, unrolled.num_bits))
     along, across = random.normal(size=weights.shape), random.normal(size=features.shape)
-    along /= max(1.0, np.linalg.norm(along))
-    across /= max(1.0, np.linalg.norm(across))
+    along /= float(np.linalg.norm(along))
+    across /= float(np.linalg.norm(across)) if across.size else 1.0
 
     def loss(s: Array) -> float:
         moved = [

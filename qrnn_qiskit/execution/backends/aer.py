@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,9 @@ from qrnn_qiskit.execution.aer_run import sample_rows
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
-from qrnn_qiskit.execution.isa import ISACache, ISACircuit, TranspileOptions
+from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
 from qrnn_qiskit.execution.noise import Noise
+from qrnn_qiskit.execution.per_circuit import PerCircuit
 from qrnn_qiskit.execution.results import LocalResults
 from qrnn_qiskit.occurrence import OccurrenceTable
 
@@ -39,28 +39,29 @@ class AerExecutor:
             transpile: how circuits are transpiled.
         """
         self._noise = noise
-        target = (lambda: noise.target) if noise else (lambda: _simulator().target)
-        self._circuits = ISACache(target, transpile or TranspileOptions())
-        self._tables: WeakKeyDictionary[UnrolledCircuit, OccurrenceTable] = WeakKeyDictionary()
+        options = transpile or TranspileOptions()
+        self._circuits = PerCircuit(
+            lambda unrolled: to_isa(
+                unrolled, noise.target if noise else _simulator().target, options
+            )
+        )
+        self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
+        self._runs = PerCircuit(self._make_run)
         self._results = LocalResults()
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs: transpiled for Aer, or for the noisy device."""
-        return self._circuits.get(unrolled)
+        return self._circuits(unrolled)
 
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         """The circuit's occurrences, their influence as the noise leaves it."""
         if self._noise is None:
             return unrolled.occurrences
-        if unrolled not in self._tables:
-            self._tables[unrolled] = noisy_occurrences(unrolled, self.isa(unrolled))
-        return self._tables[unrolled]
+        return self._tables(unrolled)
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run at once; returns an id for `fetch`."""
-        isa = self.isa(unrolled)
-        model = self._noise.aer_model(isa.qubits, local=True) if self._noise else None
-        run = AerRun(_simulator(noise_model=model), isa.compact)
+        isa, run = self.isa(unrolled), self._runs(unrolled)
         shape = (unrolled.num_steps, unrolled.num_bits)
 
         def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
@@ -75,6 +76,11 @@ class AerExecutor:
     def fetch(self, job: str) -> PackedBits:
         """The outcomes, once."""
         return self._results.take(job)
+
+    def _make_run(self, unrolled: UnrolledCircuit) -> AerRun:
+        isa = self.isa(unrolled)
+        model = self._noise.aer_model(isa.qubits, local=True) if self._noise else None
+        return AerRun(_simulator(noise_model=model), isa.compact)
 
 
 def _simulator(**options: Any) -> AerSimulator:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final, final
-from weakref import WeakKeyDictionary
 
 import numpy as np
-from qiskit.transpiler import Target
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.engine.forward import outputs as engine_outputs
 from qrnn_qiskit.engine.reverse import value_and_vjp
 from qrnn_qiskit.engine.sample import sample
-from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
-from qrnn_qiskit.execution.isa import ISACache, ISACircuit, TranspileOptions
+from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
 from qrnn_qiskit.execution.noise import Noise
+from qrnn_qiskit.execution.per_circuit import PerCircuit
 from qrnn_qiskit.execution.program import CompiledProgram, compile_isa, compile_unrolled
 from qrnn_qiskit.execution.results import LocalResults
 from qrnn_qiskit.gradients.plan import EvaluationPlan
@@ -50,19 +48,15 @@ class ExactExecutor:
             transpile: how circuits are transpiled, where there is noise.
         """
         self._noise = noise
-        target = (lambda: noise.target) if noise else _no_target
-        self._circuits = ISACache(target, transpile or TranspileOptions())
-        self._programs: WeakKeyDictionary[UnrolledCircuit, CompiledProgram] = WeakKeyDictionary()
-        self._tables: WeakKeyDictionary[UnrolledCircuit, OccurrenceTable] = WeakKeyDictionary()
+        self._transpile = transpile or TranspileOptions()
+        self._circuits = PerCircuit(self._make_isa)
+        self._programs = PerCircuit(self._make_program)
+        self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
         self._results = LocalResults()
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs: the unrolled one, or transpiled for the noise's gates."""
-        if self._noise is not None:
-            return self._circuits.get(unrolled)
-        order = {name: i for i, name in enumerate(unrolled.occurrences.names)}
-        columns = np.array([order[p.name] for p in unrolled.circuit.parameters], dtype=np.intp)
-        return ISACircuit(unrolled.circuit, columns, tuple(range(unrolled.circuit.num_qubits)))
+        return self._circuits(unrolled)
 
     def exact_outputs(
         self, unrolled: UnrolledCircuit, plan: EvaluationPlan, kind: OutputKind
@@ -76,7 +70,7 @@ class ExactExecutor:
 
     def forward(self, unrolled: UnrolledCircuit, angles: Array, kind: OutputKind) -> Array:
         """Exact outputs `[R, T, K]` at occurrence angles `[R, O]`."""
-        compiled = self._compiled(unrolled)
+        compiled = self._programs(unrolled)
         return engine_outputs(compiled.program, compiled.angles(angles), kind=kind)
 
     def value_and_vjp(
@@ -94,7 +88,7 @@ class ExactExecutor:
             cotangent_of: outputs to dL/d(outputs), both `[B, T, K]`.
             kind: of the outputs.
         """
-        compiled = self._compiled(unrolled)
+        compiled = self._programs(unrolled)
         mean, gradient = value_and_vjp(
             compiled.program, compiled.angles(angles), cotangent_of, kind=kind
         )
@@ -104,13 +98,11 @@ class ExactExecutor:
         """The circuit's occurrences, their influence as the noise leaves it."""
         if self._noise is None:
             return unrolled.occurrences
-        if unrolled not in self._tables:
-            self._tables[unrolled] = noisy_occurrences(unrolled, self.isa(unrolled))
-        return self._tables[unrolled]
+        return self._tables(unrolled)
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Sample at once; returns an id for `fetch`."""
-        compiled = self._compiled(unrolled)
+        compiled = self._programs(unrolled)
         plan = request.plan
         count = plan.repeats * request.shots
         # Row r draws from a stream of its own, so that chunks do not matter.
@@ -140,15 +132,14 @@ class ExactExecutor:
         """The outcomes, once."""
         return self._results.take(job)
 
-    def _compiled(self, unrolled: UnrolledCircuit) -> CompiledProgram:
-        if unrolled not in self._programs:
-            self._programs[unrolled] = (
-                compile_unrolled(unrolled)
-                if self._noise is None
-                else compile_isa(unrolled, self.isa(unrolled), self._noise)
-            )
-        return self._programs[unrolled]
+    def _make_isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        if self._noise is not None:
+            return to_isa(unrolled, self._noise.target, self._transpile)
+        order = {name: i for i, name in enumerate(unrolled.occurrences.names)}
+        columns = np.array([order[p.name] for p in unrolled.circuit.parameters], dtype=np.intp)
+        return ISACircuit(unrolled.circuit, columns, tuple(range(unrolled.circuit.num_qubits)))
 
-
-def _no_target() -> Target:
-    raise BackendError("an ideal circuit is not transpiled")
+    def _make_program(self, unrolled: UnrolledCircuit) -> CompiledProgram:
+        if self._noise is None:
+            return compile_unrolled(unrolled)
+        return compile_isa(unrolled, self.isa(unrolled), self._noise)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,9 @@ from qrnn_qiskit.execution.backends.aer import step_bits
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
-from qrnn_qiskit.execution.isa import ISACache, ISACircuit, TranspileOptions
+from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
 from qrnn_qiskit.execution.noise import Noise, device_noise
+from qrnn_qiskit.execution.per_circuit import PerCircuit
 from qrnn_qiskit.execution.results import LocalResults
 from qrnn_qiskit.occurrence import OccurrenceTable
 from qrnn_qiskit.spec.messages import nearest
@@ -92,9 +92,10 @@ class IBMExecutor:
             )
         self._device = backend
         self._backend = fake_device(backend)
-        self._circuits = ISACache(lambda: self.target, transpile or TranspileOptions())
-        self._simulators: WeakKeyDictionary[UnrolledCircuit, BackendV2] = WeakKeyDictionary()
-        self._tables: WeakKeyDictionary[UnrolledCircuit, OccurrenceTable] = WeakKeyDictionary()
+        options = transpile or TranspileOptions()
+        self._circuits = PerCircuit(lambda unrolled: to_isa(unrolled, self.target, options))
+        self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
+        self._simulators = PerCircuit(lambda unrolled: self._make_simulator(self.isa(unrolled)))
         self._results = LocalResults()
 
     @property
@@ -109,20 +110,15 @@ class IBMExecutor:
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit transpiled for the device."""
-        return self._circuits.get(unrolled)
+        return self._circuits(unrolled)
 
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         """The circuit's occurrences, their influence as the device's noise leaves it."""
-        if unrolled not in self._tables:
-            self._tables[unrolled] = noisy_occurrences(unrolled, self.isa(unrolled))
-        return self._tables[unrolled]
+        return self._tables(unrolled)
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run in local mode; returns an id for `fetch`."""
-        isa = self.isa(unrolled)
-        if unrolled not in self._simulators:
-            self._simulators[unrolled] = self._simulator(isa)
-        simulator = self._simulators[unrolled]
+        isa, simulator = self.isa(unrolled), self._simulators(unrolled)
         shape = (unrolled.num_steps, unrolled.num_bits)
 
         def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
@@ -138,7 +134,7 @@ class IBMExecutor:
         """The outcomes, once."""
         return self._results.take(job)
 
-    def _simulator(self, isa: ISACircuit) -> BackendV2:
+    def _make_simulator(self, isa: ISACircuit) -> BackendV2:
         # The client would hand Aer the noise of all qubits, seconds for every run; the qubits
         # that the circuit leaves idle cannot change its outcomes.
         from qiskit_aer import AerSimulator

@@ -228,7 +228,7 @@ REFUSED_BODIES = {
     "ry(theta_1) io[0];": "'theta_1' is not declared: declare an input (@qrnn.weight",
     "ry(theta_0) io[0]\nx io[0];": "not valid OpenQASM 3: unexpected 'x'",
     "rq(theta_0) io[0];": "gate 'rq' is not defined: define it in this file, gate rq(a) q",
-    "ry(sin(theta_0)) io[0];": "expressions of angles may use + - * / only; an elementwise encoding",
+    "ry(sin(theta_0)) io[0];": "expressions of angles may use + - * / only; an elementwise",
     "ry(theta_0**2) io[0];": "expressions of angles may use + - * / only",
     "rxx(theta_0) io[0], io[0];": "this statement cannot be built ('duplicate bit arguments')",
     "crx(theta_0, x_0) io[0], hidden[0];": "check its gate, the number of its angles",
@@ -237,7 +237,7 @@ REFUSED_BODIES = {
         "give the angles of a gate definition names that no input has"
     ),
     "measure io[0];": "a measurement needs a bit: readout[0] = measure io[0];",
-    "qubit[1] y;": "'y' is the name of a gate and cannot name anything else: rename it, for example",
+    "qubit[1] y;": "'y' is the name of a gate and cannot name anything else: rename it",
     "bit[1] u1;": "'u1' is the name of a gate",
     "qubit[1] io;": "this statement cannot be built ('register name \"io\" already exists')",
     "gate ry(a) q { rx(a) q; }": "'ry' is declared twice, or is the name of a gate or constant",
