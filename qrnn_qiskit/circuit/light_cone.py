@@ -31,35 +31,35 @@ LETTER = {"I": 0, "X": 1, "Y": 2, "Z": 3}
 
 
 def influence(
-    body: Sequence[Item], last: Sequence[Item], num_qubits: int, num_steps: int
+    body: Sequence[Item], final: Sequence[Item], num_qubits: int, num_steps: int
 ) -> NDArray[np.bool_]:
     """Mask `[O, T]`: False where the outputs of a step provably ignore an occurrence.
 
     Args:
-        body: items of every step.
-        last: items that only the last step has.
+        body: items of every step but the last.
+        final: items of the last step; its rotations begin with those of `body`.
         num_qubits: qubits of the cell.
         num_steps: T.
 
     Returns:
-        Occurrences ordered by step, those of `last` at the end.
+        Occurrences ordered by step.
     """
     gates = sum(item.gate >= 0 for item in body)
-    tail = sum(item.gate >= 0 for item in last)
-    mask = np.zeros((num_steps * gates + tail, num_steps), dtype=bool)
+    tail = sum(item.gate >= 0 for item in final)
+    mask = np.zeros(((num_steps - 1) * gates + tail, num_steps), dtype=bool)
+    steps = [tuple(body)] * (num_steps - 1) + [tuple(final)]
 
     # A walk repeats once the set at a step's border repeats, hence the cache.
     walk = functools.cache(_walk)
     changed: list[frozenset[int]] = []
     state: State = (DIAGONAL,) * num_qubits
-    for step in range(num_steps):
-        hit, state = walk((*body, *last) if step == num_steps - 1 else tuple(body), state)
+    for items in steps:
+        hit, state = walk(items, state)
         changed.append(hit)
     for output in range(num_steps):
         state = (IDENTITY,) * num_qubits
         for step in range(output, -1, -1):
-            items = (*body, *last) if step == num_steps - 1 else tuple(body)
-            hit, state = walk(items, state, backward=True, observed=step == output)
+            hit, state = walk(steps[step], state, backward=True, observed=step == output)
             for gate in hit & changed[step]:
                 mask[step * gates + gate, output] = True
     return mask

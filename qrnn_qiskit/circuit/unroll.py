@@ -59,12 +59,13 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
     if num_steps < 1:
         raise CellError(f"num_steps = {num_steps}: a sequence has at least one step")
     body, last = step_items(cell)
+    final = _tidy([*body, *last])
     circuit = QuantumCircuit(*cell.circuit.qregs, name=f"{cell.name}_{num_steps}")
     rotations: list[tuple[int, Item]] = []
     for step in range(num_steps):
         register = ClassicalRegister(cell.num_bits, f"step_{step}")
         circuit.add_register(register)
-        for item in body if step < num_steps - 1 else _tidy([*body, *last]):
+        for item in body if step < num_steps - 1 else final:
             if item.gate >= 0:
                 rotations.append((step, item))
                 _append_rotation(circuit, item, Parameter(_name(step, item)))
@@ -77,7 +78,7 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
         gate=np.array([item.gate for _, item in rotations], dtype=np.intp),
         generator=tuple(item.generator for _, item in rotations),
         qubits=tuple(item.qubits for _, item in rotations),
-        influence=influence(body, last, cell.circuit.num_qubits, num_steps),
+        influence=influence(body, final, cell.circuit.num_qubits, num_steps),
     )
     angle_map = AngleMap(
         cell=cell.tape([item.angle for item in body if item.gate >= 0]),

@@ -212,6 +212,8 @@ def build_plan(
     zeros = np.zeros_like(base)
     term_row, term_weight, term_coefficient = terms
     total = len(base) + len(rows.point)
+    if not len(masks):  # the base rows, too, point at one
+        masks = np.ones((1, features.shape[1]), dtype=bool)
     return EvaluationPlan(
         weights=weights,
         features=features,

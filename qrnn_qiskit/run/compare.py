@@ -111,11 +111,12 @@ def compare_job(
     reporter = reporter or Silent()
     if (Path(source) / "run.json").is_file():
         directory = RunDirectory.open(Path(source))
-        setup = make_setup(job_from_dict(directory.record()["job"]))
+        job = job_from_dict(directory.record()["job"])
+        _check_kind(job, source)
+        setup = make_setup(job)
     else:
         job = load_job(source, overrides)
-        if job.kind != "compare":
-            raise SpecError(f"{source} has kind = {job.kind!r}: qrnn compare is for 'compare'")
+        _check_kind(job, source)
         path = run_dir or default_path(job.name or Path(source).stem)
         check_writable(path)
         setup = make_setup(job)
@@ -154,6 +155,15 @@ def _with_method(job: Job, name: str, options: dict[str, Any]) -> Job:
     tables["gradient"] = {"method": name, "shots_total": job.compare.shots_total[0], **options}
     tables["backend"].pop("shots", None)
     return job_from_dict(tables)
+
+
+def _check_kind(job: Job, source: str | Path) -> None:
+    if job.kind != "compare":
+        command = "run" if job.kind == "train" else job.kind
+        raise SpecError(
+            f"{source} has kind = {job.kind!r}: qrnn compare is for kind = 'compare'; use "
+            f"qrnn {command} {source}"
+        )
 
 
 def _measure_all(setup: Setup, directory: RunDirectory, reporter: Reporter) -> list[Entry]:

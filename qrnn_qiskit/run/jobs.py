@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qrnn_qiskit.errors import DataError
+from qrnn_qiskit.errors import DataError, RunError
 from qrnn_qiskit.estimate import Estimate
 from qrnn_qiskit.learning.data import load_new, load_plain
 from qrnn_qiskit.learning.dataset import Splits
@@ -137,6 +137,8 @@ def predict_run(run: Path, data: Path, overrides: Sequence[str] = ()) -> dict[st
     """
     directory = RunDirectory.open(Path(run))
     record = directory.record()
+    if "data" not in record:
+        raise RunError(f"{run} is no training: it has no weights to predict with")
     job = _starting_from(override_job(job_from_dict(record["job"]), overrides), directory.path)
     dataset = load_new(Path(data), record["data"])
     empty = dataset.sequences(slice(0, 0))

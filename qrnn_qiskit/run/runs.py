@@ -80,11 +80,7 @@ def run_job(
             "qrnn status lists"
         )
     job = load_job(source, overrides)
-    if job.kind != "train":
-        raise SpecError(
-            f"{source} has kind = {job.kind!r}: qrnn run is for kind = 'train'; use "
-            f"qrnn {job.kind} {source}"
-        )
+    _check_kind(job, source)
     path = Path(run_dir or default_path(job.name or Path(source).stem))
     check_writable(path)
     setup = make_setup(job)
@@ -111,6 +107,14 @@ def run_job(
         return _train(setup, directory, wait, reporter)
 
 
+def _check_kind(job: Job, source: str | Path) -> None:
+    if job.kind != "train":
+        raise SpecError(
+            f"{source} has kind = {job.kind!r}: qrnn run is for kind = 'train'; use "
+            f"qrnn {job.kind} {source}"
+        )
+
+
 def _continue(
     directory: RunDirectory, overrides: Sequence[str], wait: bool, reporter: Reporter
 ) -> RunResult:
@@ -120,7 +124,9 @@ def _continue(
                 f"--set {override}: a run continues as it was started; only budget.* can change. "
                 "Start a new run from its weights with: initial.from = RUN"
             )
-    if directory.record()["state"] == "done":
+    record = directory.record()
+    _check_kind(job_from_dict(record["job"]), directory.path)
+    if record["state"] == "done":
         reporter.message(f"run {directory.path} is finished: nothing to do")
         return _result(directory)
     with directory.locked():

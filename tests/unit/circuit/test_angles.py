@@ -56,7 +56,8 @@ def tape(*names: str, encodings: dict[str, str] | None = None) -> Tape:
 def dense(jacobian: SparseJacobian, num_occurrences: int, num_columns: int) -> Array:
     """`[B, O, columns]`."""
     full = np.zeros((len(jacobian.values), num_occurrences, num_columns))
-    np.add.at(full, (slice(None), jacobian.occurrence, jacobian.column), jacobian.values)
+    by_entry = np.moveaxis(full, 0, 2)
+    np.add.at(by_entry, (jacobian.occurrence, jacobian.column), jacobian.values.T)
     return full
 
 

@@ -29,6 +29,7 @@ class Calls:
 class Result:
     run_dir: Path
     table: list[dict[str, Any]]
+    summary: dict[str, Any] = field(default_factory=lambda: {"verdict": "it does NOT beat ridge"})
 
     def to_dict(self) -> dict[str, Any]:
         return {"run": str(self.run_dir), "table": self.table}
@@ -110,6 +111,7 @@ def test_run_passes_on_its_options_and_prints_the_table(
         "model    RMSE",
         "QRNN   0.5000",
         "",
+        "it does NOT beat ridge",
         f"run directory: {run}",
         f"picture: {run / 'summary.png'}",
     ]
@@ -274,7 +276,9 @@ def test_cells_show(install: Install, qrnn: Command, dead: list[dict[str, str]])
         "num_weights": 2,
         "dead_weights": dead,
         "cell_drawing": "q: ─rx─\n   ───",
+        "last_step_drawing": "q: ─M─",
         "unrolled_drawing": "q: ─rx──rx─",
+        "unrolled_drawing_steps": 2,
     }
     calls = install(CELLS, describe_cell=description)
     code, out, _ = qrnn("cells", "show", "demo.qasm", "--steps", "2")
@@ -283,6 +287,7 @@ def test_cells_show(install: Install, qrnn: Command, dead: list[dict[str, str]])
     assert "num weights  2\n" in out
     assert ("rz before reset" if dead else "dead weights: none") in out
     assert "cell (one step):\nq: ─rx─\n   ───\n" in out
+    assert "only in the last step, after it:\nq: ─M─\n" in out
     assert out.endswith("unrolled over 2 steps:\nq: ─rx──rx─\n")
     assert json.loads(qrnn("cells", "show", "demo.qasm", "--json")[1]) == description
 

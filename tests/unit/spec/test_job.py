@@ -115,7 +115,10 @@ def test_python_may_write_source_for_from() -> None:
         ({"data": {"range": [1, -1]}}, "data.range = [1.0, -1.0]: must be [low, high]"),
         ({"data": {"window": 0}}, "data.window = 0: must be greater than 0"),
         ({"data": {"scale": "minmx"}}, "data.scale = 'minmx': must be 'none' or 'minmax' (did"),
-        ({"kind": "compare"}, "kind = 'compare': must be 'train', 'evaluate' or 'gradient'"),
+        (
+            {"kind": "sample"},
+            "kind = 'sample': must be 'train', 'evaluate', 'gradient' or 'compare'",
+        ),
         ({"seed": -1}, "seed = -1: must be at least 0"),
         ({"seed": True}, "seed = true: must be a whole number"),
         ({"name": 3}, "name = 3: must be text"),
@@ -225,6 +228,7 @@ def test_schema_describes_every_key() -> None:
         "DataSpec",
         "GradientSpec",
         "LossSpec",
+        "MethodSpec",
         "OptimizerSpec",
     ]
     json.dumps(schema, allow_nan=False)
