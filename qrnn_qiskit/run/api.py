@@ -100,6 +100,8 @@ def gradient(
     if shots is not None and shots_total is not None:
         raise DataError("give shots (of each row) or shots_total (of the gradient), not both")
     sampled = shots if shots is not None else shots_total
+    if isinstance(rule, Adjoint) and sampled is not None:
+        raise DataError("Adjoint() is exact: leave the shots out, or use ParameterShift()")
     evaluator = _evaluator(unrolled, executor, output, sampled, seed)
     point, sequences = _arrays(unrolled, weights, features)
     wanted = np.asarray(targets, dtype=np.float64)
@@ -139,16 +141,20 @@ def _evaluator(
             "shots need an explicit seed, such as seed=7: another one for every call whose shots "
             "must be independent"
         )
-    if shots is not None and shots < 1:
-        raise DataError(f"shots = {shots}: must be at least 1")
+    if shots is not None and shots < 2:
+        raise DataError(f"shots = {shots}: must be at least 2, to estimate errors from")
     return Evaluator(unrolled, executor, kind=output, seed=seed or 0)
 
 
 def _arrays(unrolled: UnrolledCircuit, weights: Any, features: Any) -> tuple[Array, Array]:
     point = np.asarray(weights, dtype=np.float64)
     sequences = np.asarray(features, dtype=np.float64)
-    if point.ndim != 1:
-        raise DataError(f"weights have shape {point.shape}: one vector [P] is needed")
+    names = unrolled.cell.weight_names
+    if point.shape != (len(names),):
+        raise DataError(
+            f"weights have shape {point.shape}, but the cell needs one vector of {len(names)}: "
+            f"{', '.join(names)}"
+        )
     if sequences.ndim != 3:
         raise DataError(f"features have shape {sequences.shape}: [B, T, F] is needed")
     return point, sequences

@@ -24,7 +24,7 @@ from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.setup import Setup, make_cell, make_evaluator, make_setup, method_name
 from qrnn_qiskit.spec.compose import job_from_dict, load_job, override_job
-from qrnn_qiskit.spec.job import DataSpec, Job
+from qrnn_qiskit.spec.job import CellSpec, DataSpec, InitialSpec, Job
 
 EVALUATION_STREAM = 5
 
@@ -36,10 +36,17 @@ def plan_job(source: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any
 
 def _job_of(source: str | Path, overrides: Sequence[str]) -> Job:
     if is_run(source):
-        return override_job(
-            job_from_dict(RunDirectory.open(Path(source)).record()["job"]), overrides
-        )
+        return override_job(_job_of_run(RunDirectory.open(Path(source))), overrides)
     return load_job(source, overrides)
+
+
+def _job_of_run(directory: RunDirectory) -> Job:
+    """The job of a run, with the copy of the cell's file that the run keeps."""
+    job = job_from_dict(directory.record()["job"])
+    copy = directory.path / "cell.qasm"
+    if job.cell.file is None or not copy.is_file():
+        return job
+    return job.model_copy(update={"cell": CellSpec(file=copy)})
 
 
 def evaluate_job(
@@ -139,7 +146,9 @@ def predict_run(run: Path, data: Path, overrides: Sequence[str] = ()) -> dict[st
     record = directory.record()
     if "data" not in record:
         raise RunError(f"{run} is no training: it has no weights to predict with")
-    job = _starting_from(override_job(job_from_dict(record["job"]), overrides), directory.path)
+    # A run predicts without the files that it was trained with.
+    alone = _job_of_run(directory).model_copy(update={"data": None, "initial": InitialSpec()})
+    job = _starting_from(override_job(alone, overrides), directory.path)
     dataset = load_new(Path(data), record["data"])
     empty = dataset.sequences(slice(0, 0))
     names = tuple(record["target_names"])

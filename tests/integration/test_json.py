@@ -39,7 +39,7 @@ def write_series(path: Path, low: float = 20.0, rows: int = SERIES_ROWS) -> Arra
     """A wave between `low` and `low + 8` with a little trend."""
     time = np.arange(rows)
     values: Array = low + 4.0 + 4.0 * np.sin(0.7 * time) * (1 - 0.3 * time / SERIES_ROWS)
-    lines = ["month,temperature", *(f"m{i},{float(v)!r}" for i, v in enumerate(values))]
+    lines = ["date,temperature", *(f"m{i},{float(v)!r}" for i, v in enumerate(values))]
     path.write_text("\n".join(lines) + "\n")
     return values
 
@@ -288,6 +288,7 @@ def outputs_of(run: Path, features: Array) -> Array:
     return exact(unrolled, saved["best"], -0.9 + 1.8 * (features - low) / (high - low))
 
 
+@pytest.mark.filterwarnings("always:feature")
 def test_predict_warns_of_data_outside_the_range_of_training(
     qrnn: Command, series_run: Path, tmp_path: Path
 ) -> None:
@@ -306,7 +307,8 @@ def test_predict_does_not_need_where_the_run_came_from(
     write_series(tmp_path / "new.csv", rows=9)
     expected = qrnn("predict", "second", "--data", "new.csv", "--json").document
     series_run.rename(tmp_path / "elsewhere")
-    (tmp_path / "series.csv").unlink()
+    for name in ("series.csv", "cell.qasm", "job.toml"):
+        (tmp_path / name).unlink()
     assert qrnn("predict", second.run_dir, "--data", "new.csv", "--json").document == expected
 
 

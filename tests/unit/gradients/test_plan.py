@@ -9,12 +9,12 @@ import pytest
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.estimate import Outputs
-from qrnn_qiskit.gradients import EvaluationPlan, forward_plan
+from qrnn_qiskit.gradients import EvaluationPlan, GradientRule, forward_plan
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from tests.unit.gradients.problems import WEIGHTS, random_outputs, small_problem
 
-RULES = [
+RULES: list[GradientRule] = [
     ParameterShift(),
     ParameterShift(causal=False),
     FiniteDifference(step=0.3),

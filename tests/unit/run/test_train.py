@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+from qiskit.transpiler import generate_preset_pass_manager
 
 from qrnn_qiskit import ExactExecutor
 from qrnn_qiskit.angle_map import Array
@@ -362,3 +363,24 @@ def test_history_beyond_the_checkpoint_is_forgotten(tmp_path: Path) -> None:
     resumed = Trainer(tmp_path, {"training": {"steps": 6}}).run()
     np.testing.assert_equal(resumed.parameters, expected.parameters)
     assert (tmp_path / "run" / "history.jsonl").read_bytes() == lines
+
+
+def test_a_training_transpiles_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    def counting(**options: Any) -> Any:
+        made.append(options["optimization_level"])
+        return generate_preset_pass_manager(**options)
+
+    monkeypatch.setattr("qrnn_qiskit.execution.isa.generate_preset_pass_manager", counting)
+    trainer = Trainer(
+        tmp_path,
+        {
+            "backend": {"name": "aer", "shots": 4, "optimization_level": 2},
+            "training": {"steps": 3, "batch_size": 2},
+        },
+    )
+    plan_job(trainer.setup)
+    trainer.run()
+    assert len(trainer.recorder.steps) == 3
+    assert made == [2]
