@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from qrnn_qiskit.cli.options import AsJson, Overrides
+from qrnn_qiskit.cli.options import AsJson, JobFileOrRun, NewRunDirectory, Overrides
 from qrnn_qiskit.cli.output import show_json, show_line, show_records
 
 
 def compare(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="JOBFILE|RUN", help="Job file to start, or run directory to continue."
-        ),
-    ],
-    run_dir: Annotated[
-        Path | None,
-        typer.Option("--run-dir", metavar="DIR", help="Where to keep it [runs/DATE-JOB-ID]."),
-    ] = None,
+    source: JobFileOrRun,
+    run_dir: NewRunDirectory = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:

@@ -14,6 +14,14 @@ from qrnn_qiskit.errors import SpecError
 JobFile = Annotated[
     str, typer.Argument(metavar="JOBFILE", help="Job file, or the name of one in the library.")
 ]
+JobFileOrRun = Annotated[
+    str,
+    typer.Argument(metavar="JOBFILE|RUN", help="Job file to start, or run directory to continue."),
+]
+NewRunDirectory = Annotated[
+    Path | None,
+    typer.Option("--run-dir", metavar="DIR", help="Where to keep the run [runs/DATE-JOB-ID]."),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(

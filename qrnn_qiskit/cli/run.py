@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from qrnn_qiskit.cli.options import AsJson, JobFile, Overrides
+from qrnn_qiskit.cli.options import (
+    AsJson,
+    JobFile,
+    JobFileOrRun,
+    NewRunDirectory,
+    Overrides,
+)
 from qrnn_qiskit.cli.output import (
     show_json,
     show_line,
@@ -24,16 +30,8 @@ RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory
 
 
 def run(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="JOBFILE|RUN", help="Job file to start, or run directory to continue."
-        ),
-    ],
-    run_dir: Annotated[
-        Path | None,
-        typer.Option("--run-dir", metavar="DIR", help="Where to keep the run [runs/DATE-JOB-ID]."),
-    ] = None,
+    source: JobFileOrRun,
+    run_dir: NewRunDirectory = None,
     overrides: Overrides = None,
     no_wait: Annotated[
         bool,
