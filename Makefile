@@ -28,4 +28,4 @@ test-long: setup
 
 clean:
 	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
-	find qrnn_qiskit tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find qrnn_qiskit tests -name __pycache__ -type d -prune -exec rm -rf {} +

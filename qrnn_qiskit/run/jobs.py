@@ -148,6 +148,8 @@ def predict_run(run: Path, data: Path, overrides: Sequence[str] = ()) -> dict[st
         raise RunError(f"{run} is no training: it has no weights to predict with")
     # A run predicts without the files that it was trained with.
     alone = _job_of_run(directory).model_copy(update={"data": None, "initial": InitialSpec()})
+    if alone.gradient.shots_total is not None:  # shared out by the training data's rows
+        alone = override_job(alone, [f"backend.shots={record['forecast_shots']}"])
     job = _starting_from(override_job(alone, overrides), directory.path)
     dataset = load_new(Path(data), record["data"])
     empty = dataset.sequences(slice(0, 0))

@@ -98,6 +98,7 @@ def run_job(
             "state": "running",
             "target_names": list(setup.splits.target_names),
             "data": setup.splits.info.to_dict(),
+            "forecast_shots": setup.test_shots,
             "work": describe(setup),
             "provenance": provenance(),
         },

@@ -288,6 +288,20 @@ def outputs_of(run: Path, features: Array) -> Array:
     return exact(unrolled, saved["best"], -0.9 + 1.8 * (features - low) / (high - low))
 
 
+def test_predict_takes_the_shots_of_the_runs_own_forecast(qrnn: Command, tmp_path: Path) -> None:
+    total = {"gradient": {"shots_total": 2500}, "training": {"steps": 1, "batch_size": 3}}
+    job = write_job(tmp_path, **total)
+    run_job(job, run_dir=tmp_path / "run")
+    rows = qrnn("plan", "job.toml", "--json").document["rows_per_gradient"]
+    features = np.repeat(DATA["features"], 300, axis=0)  # as a batch: too few shots for its rows
+    np.savez(tmp_path / "new.npz", features=features)
+    document = qrnn("predict", "run", "--data", "new.npz", "--json").document
+    assert document["shots"] == 2500 // rows
+    assert np.shape(document["standard_errors"]) == (1800, 3, 1)
+    more = ["--set", "backend.shots=77"]
+    assert qrnn("predict", "run", "--data", "new.npz", *more, "--json").document["shots"] == 77
+
+
 @pytest.mark.filterwarnings("always:feature")
 def test_predict_warns_of_data_outside_the_range_of_training(
     qrnn: Command, series_run: Path, tmp_path: Path

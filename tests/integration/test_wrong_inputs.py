@@ -126,6 +126,16 @@ MISTAKES = {
     "another kind of job": Mistake(
         setting("kind=gradient"), ("kind = 'gradient'", "use qrnn gradient job.toml")
     ),
+    "a comparison as a training": Mistake(
+        ("run", "compare_gradients"),
+        ("kind = 'compare'", "use qrnn compare compare_gradients"),
+    ),
+    "a training as a comparison": Mistake(
+        ("compare", "job.toml"), ("kind = 'train'", "use qrnn run job.toml")
+    ),
+    "a run as a comparison": Mistake(
+        ("compare", "old"), ("old has kind = 'train'", "use qrnn run old"), {"old": unfinished}
+    ),
     # Backends, shots, noise.
     "negative shots": Mistake(
         setting("backend.shots=-1"), ("backend.shots = -1: must be greater than 0 (in --set)",)

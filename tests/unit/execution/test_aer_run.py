@@ -1,0 +1,112 @@
+"""Shots from Aer: no two rows share random numbers, and chunks change nothing.
+
+On the mid-circuit path Aer draws row k, shot j from seed + 2113 k + j.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import qrnn_qiskit as qrnn
+from qrnn_qiskit.execution import aer_run
+from qrnn_qiskit.execution.backends.aer import AerRun
+from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.executor import EvaluationRequest
+from qrnn_qiskit.gradients import forward_plan
+
+WEIGHTS = np.array([0.7, 1.9, 0.4, 2.3])
+
+
+def unrolled_parity() -> qrnn.UnrolledCircuit:
+    return qrnn.unroll(qrnn.build_cell("parity2"), 3)
+
+
+def request(rows: int, shots: int, seed: int) -> EvaluationRequest:
+    """The same sequence `rows` times."""
+    return EvaluationRequest(forward_plan(WEIGHTS, np.ones((rows, 3, 1))), shots, seed)
+
+
+def record(seen: list[tuple[int, int, int]]) -> aer_run.Sampler:
+    """A stand-in for Aer that notes (rows, shots, seed) and returns zeros."""
+
+    def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
+        seen.append((len(angles), shots, seed))
+        return np.zeros((len(angles), shots, 3, 1), dtype=np.uint8)
+
+    return sampler
+
+
+@pytest.mark.parametrize("shots", [1, 2113, 2114, 5000, 6341])
+def test_no_run_has_too_many_shots_of_a_row(shots: int) -> None:
+    """Every row gets its shots, in pieces of at most 2113, from disjoint random numbers."""
+    seen: list[tuple[int, int, int]] = []
+    unrolled = unrolled_parity()
+    bits = aer_run.sample_rows(request(3, shots, 11), unrolled.angle_map, (3, 1), record(seen))
+    assert bits.count.tolist() == [shots] * 3
+    assert sum(rows * each for rows, each, _ in seen) == 3 * shots
+    used = [np.arange(each) + seed + 2113 * row for rows, each, seed in seen for row in range(rows)]
+    assert max(each for _, each, _ in seen) <= 2113
+    streams = np.concatenate(used)
+    assert len(np.unique(streams)) == len(streams)
+
+
+def test_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run cut after every two rows gives the bits of the whole run."""
+    unrolled = unrolled_parity()
+
+    def bits() -> PackedBits:
+        executor = qrnn.AerExecutor()
+        return executor.fetch(executor.submit(unrolled, request(5, 40, 3)))
+
+    whole = bits()
+    monkeypatch.setattr(aer_run, "CHUNK_SHOTS", 80)
+    np.testing.assert_array_equal(bits().packed, whole.packed)
+
+
+def lagged_agreement(first: NDArray[np.uint8], second: NDArray[np.uint8], lag: int) -> float:
+    """Fraction of shots j for which row 0 at j + lag has the outcome of row 1 at j."""
+    return float(np.mean(first[lag:] == second[: len(first) - lag]))
+
+
+def test_rows_share_no_random_numbers() -> None:
+    """Asked naively for 3000 shots, two equal rows are copies at lag 2113; ours are not."""
+    unrolled = unrolled_parity()
+    executor = qrnn.AerExecutor()
+    isa = executor.isa(unrolled)
+    angles = unrolled.angle_map.angles(WEIGHTS, np.ones((2, 3, 1)))
+    from qiskit_aer import AerSimulator
+
+    naive = AerRun(AerSimulator(), isa.compact).bits(
+        isa.parameter_values(angles), 3000, 17, (3, 1)
+    )[..., 0]
+    assert lagged_agreement(naive[0], naive[1], 2113) == 1.0
+    ours = executor.fetch(executor.submit(unrolled, request(2, 3000, 17)))
+    rows = ours.unpack(slice(None)).reshape(2, 3000, 3)
+    for lag in (0, 613, 1500, 2113):
+        assert lagged_agreement(rows[0], rows[1], lag) < 0.95
+
+
+def test_same_seed_same_bits_and_others_differ() -> None:
+    unrolled = unrolled_parity()
+    executor: Any = qrnn.AerExecutor(qrnn.simple_noise(0.01, 0.02, 0.02))
+    first, again, other = (
+        executor.fetch(executor.submit(unrolled, request(2, 200, seed))).packed
+        for seed in (5, 5, 6 << 30)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.mean(first == other) < 0.95
+
+
+def test_device_noise_and_fake_device_give_the_same_bits() -> None:
+    """Two paths to one device: Aer with its noise, and the Runtime client's local mode."""
+    unrolled = unrolled_parity()
+    noise = qrnn.named_device_noise("fake_marrakesh")
+    packed = [
+        executor.fetch(executor.submit(unrolled, request(2, 100, 9))).packed
+        for executor in (qrnn.AerExecutor(noise), qrnn.IBMExecutor("fake_marrakesh"))
+    ]
+    np.testing.assert_array_equal(packed[0], packed[1])
