@@ -153,8 +153,8 @@ def _read_declarations(program: ast.Program, source: str) -> _Declarations:
         name = _declared_name(statement)
         if name in gates:
             raise CellError(
-                f"{where}: {name!r} is the name of a gate and cannot name anything else: "
-                f"rename it, for example to {name}_0"
+                f"{source}:{_declared_line(statement)}: {name!r} is the name of a gate and cannot "
+                f"name anything else: rename it, for example to {name}_0"
             )
         if isinstance(statement, ast.IODeclaration):
             _read_input(statement, found, where)
@@ -171,6 +171,15 @@ def _declared_name(statement: ast.QASMNode) -> str:
     if isinstance(statement, ast.IODeclaration | ast.ClassicalDeclaration):
         return str(statement.identifier.name)
     return ""
+
+
+def _declared_line(statement: ast.QASMNode) -> int:
+    """Line of the declared name; the statement itself begins at its annotations."""
+    if isinstance(statement, ast.QubitDeclaration):
+        return _line(statement.qubit)
+    if isinstance(statement, ast.IODeclaration | ast.ClassicalDeclaration):
+        return _line(statement.identifier)
+    return _line(statement)
 
 
 def _size(size: object) -> int:

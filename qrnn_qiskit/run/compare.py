@@ -22,6 +22,7 @@ from qrnn_qiskit.run.gradient import Adjoint, GradientResult, ShotPlan, measure_
 from qrnn_qiskit.run.ledger import write_durably
 from qrnn_qiskit.run.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
+from qrnn_qiskit.run.runs import unchanged_setup
 from qrnn_qiskit.run.setup import Setup, describe, make_rule, make_setup
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job
 from qrnn_qiskit.spec.job import Job
@@ -113,7 +114,7 @@ def compare_job(
         directory = RunDirectory.open(Path(source))
         job = job_from_dict(directory.record()["job"])
         _check_kind(job, source)
-        setup = make_setup(job)
+        setup = unchanged_setup(job, directory, directory.record()["work"])
     else:
         job = load_job(source, overrides)
         _check_kind(job, source)

@@ -135,13 +135,13 @@ def _continue(
         job = job_from_dict(record["job"])
         if overrides:
             job = override_job(job, overrides)
-        setup = _unchanged(job, directory, record["work"])
+        setup = unchanged_setup(job, directory, record["work"])
         if overrides:
             directory.update(job=job_to_dict(job))
         return _train(setup, directory, wait, reporter)
 
 
-def _unchanged(job: Job, directory: RunDirectory, work: dict[str, Any]) -> Setup:
+def unchanged_setup(job: Job, directory: RunDirectory, work: dict[str, Any]) -> Setup:
     """The setup of a run, if it still is the work that the run was started with."""
     setup = make_setup(job)
     found = describe(setup)

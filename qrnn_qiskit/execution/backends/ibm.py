@@ -42,8 +42,8 @@ def fake_device(name: str) -> BackendV2:
     names = fake_device_names()
     if name not in names:
         raise BackendError(
-            f"device {name!r} is unknown{nearest(name, list(names))}; fake devices: "
-            f"{', '.join(sorted(names))}"
+            f"device {name!r} is unknown{nearest(name, list(names))}; there are {len(names)} fake "
+            "devices, such as fake_boston, fake_fez, fake_kingston and fake_marrakesh"
         )
     import qiskit_ibm_runtime.fake_provider as provider
 
