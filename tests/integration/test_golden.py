@@ -93,7 +93,12 @@ def test_dectriang_vector() -> None:
 @pytest.mark.statistical
 @pytest.mark.parametrize(
     ("executor", "shots", "reported"),
-    [("exact", 1_000, 0.0295), ("exact", 10_000, 0.012), ("aer", 1_000, 0.0295)],
+    [
+        ("exact", 1_000, 0.0295),
+        ("exact", 10_000, 0.012),
+        ("aer", 1_000, 0.0295),
+        ("aer", 10_000, 0.012),
+    ],
 )
 def test_dectriang_with_shots(executor: str, shots: int, reported: float, seed: int) -> None:
     """The mean square error is that of the exact outputs plus the shot variance (1 - z²) / n.
