@@ -139,10 +139,8 @@ class IBMExecutor:
         # that the circuit leaves idle cannot change its outcomes.
         from qiskit_aer import AerSimulator
 
-        noise = fake_device_noise(self._device)
-        simulator = AerSimulator.from_backend(self._backend)
-        simulator.set_options(noise_model=noise.aer_model(isa.qubits, local=False))
-        return simulator
+        noise = fake_device_noise(self._device).aer_model(isa.qubits, local=False)
+        return AerSimulator.from_backend(self._backend, noise_model=noise)
 
     def _sample(
         self,

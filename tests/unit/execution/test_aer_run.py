@@ -1,11 +1,9 @@
-"""Shots from Aer: no two rows share random numbers, and chunks change nothing.
+"""Shots from Aer: no two rows share random numbers.
 
 On the mid-circuit path Aer draws row k, shot j from seed + 2113 k + j.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from numpy.typing import NDArray
 import qrnn_qiskit as qrnn
 from qrnn_qiskit.execution import aer_run
 from qrnn_qiskit.execution.backends.aer import AerRun
-from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.gradients import forward_plan
 
@@ -54,19 +51,6 @@ def test_no_run_has_too_many_shots_of_a_row(shots: int) -> None:
     assert len(np.unique(streams)) == len(streams)
 
 
-def test_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run cut after every two rows gives the bits of the whole run."""
-    unrolled = unrolled_parity()
-
-    def bits() -> PackedBits:
-        executor = qrnn.AerExecutor()
-        return executor.fetch(executor.submit(unrolled, request(5, 40, 3)))
-
-    whole = bits()
-    monkeypatch.setattr(aer_run, "CHUNK_SHOTS", 80)
-    np.testing.assert_array_equal(bits().packed, whole.packed)
-
-
 def lagged_agreement(first: NDArray[np.uint8], second: NDArray[np.uint8], lag: int) -> float:
     """Fraction of shots j for which row 0 at j + lag has the outcome of row 1 at j."""
     return float(np.mean(first[lag:] == second[: len(first) - lag]))
@@ -88,25 +72,3 @@ def test_rows_share_no_random_numbers() -> None:
     rows = ours.unpack(slice(None)).reshape(2, 3000, 3)
     for lag in (0, 613, 1500, 2113):
         assert lagged_agreement(rows[0], rows[1], lag) < 0.95
-
-
-def test_same_seed_same_bits_and_others_differ() -> None:
-    unrolled = unrolled_parity()
-    executor: Any = qrnn.AerExecutor(qrnn.simple_noise(0.01, 0.02, 0.02))
-    first, again, other = (
-        executor.fetch(executor.submit(unrolled, request(2, 200, seed))).packed
-        for seed in (5, 5, 6 << 30)
-    )
-    np.testing.assert_array_equal(first, again)
-    assert np.mean(first == other) < 0.95
-
-
-def test_device_noise_and_fake_device_give_the_same_bits() -> None:
-    """Two paths to one device: Aer with its noise, and the Runtime client's local mode."""
-    unrolled = unrolled_parity()
-    noise = qrnn.named_device_noise("fake_marrakesh")
-    packed = [
-        executor.fetch(executor.submit(unrolled, request(2, 100, 9))).packed
-        for executor in (qrnn.AerExecutor(noise), qrnn.IBMExecutor("fake_marrakesh"))
-    ]
-    np.testing.assert_array_equal(packed[0], packed[1])
