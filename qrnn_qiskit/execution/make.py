@@ -7,8 +7,9 @@ from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import TranspileOptions
 from qrnn_qiskit.execution.noise import Noise, simple_noise
-from qrnn_qiskit.spec.job import BackendSpec, NoiseSpec
+from qrnn_qiskit.spec.backend import BackendSpec
 from qrnn_qiskit.spec.messages import nearest
+from qrnn_qiskit.spec.noise import NoiseSpec
 
 SIMULATORS = ("exact", "aer")
 

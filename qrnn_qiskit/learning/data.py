@@ -16,7 +16,7 @@ from qrnn_qiskit.learning.parts import checked_range, part_bounds, split_series
 from qrnn_qiskit.learning.plugins import DATASETS
 from qrnn_qiskit.learning.scaling import Scaling
 from qrnn_qiskit.learning.table import Table, read_table
-from qrnn_qiskit.spec.job import DataSpec
+from qrnn_qiskit.spec.model import DataSpec
 
 Array = NDArray[np.float64]
 

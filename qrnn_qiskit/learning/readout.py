@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.errors import SpecError
-from qrnn_qiskit.spec.job import ReadoutSpec
+from qrnn_qiskit.spec.model import ReadoutSpec
 
 Array = NDArray[np.float64]
 Head = Literal["identity", "scale", "linear"]

@@ -18,14 +18,9 @@ from qrnn_qiskit.learning.plugins import LOSSES
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
 from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import (
-    Adjoint,
-    GradientResult,
-    Objective,
-    ShotPlan,
-    measure_gradient,
-    measure_outputs,
-)
+from qrnn_qiskit.run.gradient import Adjoint, GradientResult, measure_gradient, measure_outputs
+from qrnn_qiskit.run.objective import Objective
+from qrnn_qiskit.run.shots import ShotPlan
 
 
 def evaluate(

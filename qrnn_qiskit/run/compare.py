@@ -18,12 +18,13 @@ from qrnn_qiskit.execution.make import make_reference
 from qrnn_qiskit.run.cost import EvaluationCost, check_budget_of, qpu_seconds
 from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path
 from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import Adjoint, GradientResult, ShotPlan, measure_gradient
+from qrnn_qiskit.run.gradient import Adjoint, GradientResult, measure_gradient
 from qrnn_qiskit.run.ledger import write_durably
 from qrnn_qiskit.run.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.runs import unchanged_setup
 from qrnn_qiskit.run.setup import Setup, describe, make_rule, make_setup
+from qrnn_qiskit.run.shots import ShotPlan
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job
 from qrnn_qiskit.spec.job import Job
 

@@ -24,7 +24,9 @@ from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.setup import Setup, make_cell, make_evaluator, make_setup, method_name
 from qrnn_qiskit.spec.compose import job_from_dict, load_job, override_job
-from qrnn_qiskit.spec.job import CellSpec, DataSpec, InitialSpec, Job
+from qrnn_qiskit.spec.job import Job
+from qrnn_qiskit.spec.model import CellSpec, DataSpec
+from qrnn_qiskit.spec.training import InitialSpec
 
 EVALUATION_STREAM = 5
 

@@ -23,11 +23,15 @@ from qrnn_qiskit.learning.plugins import LOSSES, OPTIMIZERS
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
 from qrnn_qiskit.run.evaluator import Evaluator
-from qrnn_qiskit.run.gradient import Adjoint, Objective, ShotPlan
+from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.objective import Objective
+from qrnn_qiskit.run.shots import ShotPlan
 from qrnn_qiskit.run.weights import read_weights
-from qrnn_qiskit.spec.job import CellSpec, GradientSpec, Job
+from qrnn_qiskit.spec.gradient import GradientSpec
+from qrnn_qiskit.spec.job import Job
 from qrnn_qiskit.spec.messages import nearest
+from qrnn_qiskit.spec.model import CellSpec
 
 INITIAL_STREAM = 0
 

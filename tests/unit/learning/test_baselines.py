@@ -10,7 +10,7 @@ from qrnn_qiskit.learning.data import load_data
 from qrnn_qiskit.learning.dataset import Dataset, SeriesFormat, Splits
 from qrnn_qiskit.learning.metrics import rmse
 from qrnn_qiskit.learning.steps import step_mask
-from qrnn_qiskit.spec.job import DataSpec
+from qrnn_qiskit.spec.model import DataSpec
 
 T = 6
 ALL = step_mask(T, None)

@@ -12,7 +12,7 @@ import pytest
 from qrnn_qiskit.errors import DataError, SpecError
 from qrnn_qiskit.learning.data import load_data, load_new, load_plain
 from qrnn_qiskit.learning.dataset import DataInfo
-from qrnn_qiskit.spec.job import DataSpec
+from qrnn_qiskit.spec.model import DataSpec
 
 
 def write(folder: Path, text: str) -> Path:

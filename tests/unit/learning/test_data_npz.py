@@ -10,7 +10,7 @@ import pytest
 
 from qrnn_qiskit.errors import DataError, SpecError
 from qrnn_qiskit.learning.data import load_data, load_new, load_plain
-from qrnn_qiskit.spec.job import DataSpec
+from qrnn_qiskit.spec.model import DataSpec
 
 FEATURES = np.arange(60.0).reshape(10, 3, 2)
 TARGETS = -np.arange(30.0).reshape(10, 3, 1)

@@ -13,7 +13,7 @@ from qrnn_qiskit import learning
 from qrnn_qiskit.errors import DataError, SpecError
 from qrnn_qiskit.learning.data import load_data, load_new
 from qrnn_qiskit.learning.plugins import DATASETS
-from qrnn_qiskit.spec.job import DataSpec
+from qrnn_qiskit.spec.model import DataSpec
 
 FOLDER = Path(learning.__path__[0]) / "datasets"
 

@@ -12,7 +12,7 @@ from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.learning.losses.mse import MeanSquaredError
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
-from qrnn_qiskit.spec.job import ReadoutSpec
+from qrnn_qiskit.spec.model import ReadoutSpec
 
 B, T = 3, 4
 READOUTS = [

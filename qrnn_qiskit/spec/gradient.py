@@ -1,0 +1,69 @@
+"""The tables of gradients and of their comparison."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from qrnn_qiskit.spec.table import (
+    Name,
+    Positive,
+    Table,
+    TableWithOptions,
+)
+
+
+class GradientSpec(TableWithOptions):
+    """How gradients are found."""
+
+    method: Name = Field(
+        "auto",
+        description="Gradient rule; the other keys of the table are its options. auto: adjoint "
+        "without shots, parameter_shift with.",
+    )
+    shots_total: Positive | None = Field(
+        None, description="Shots of one whole gradient, shared by its rows; or backend.shots."
+    )
+    forward_shots: Positive | None = Field(
+        None, description="Shots of each unshifted row; those of the other rows if not given."
+    )
+
+
+class MethodSpec(TableWithOptions):
+    """One method of a comparison: a gradient rule, its other keys the rule's options."""
+
+    name: Name = Field(description="Gradient rule.")
+    label: Name | None = Field(None, description="What tables and pictures call it.")
+
+    @property
+    def title(self) -> str:
+        """The label, or the name with its options."""
+        options = ", ".join(
+            f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in self.options.items()
+        )
+        return self.label or (f"{self.name} ({options})" if options else self.name)
+
+
+def _named(method: Any) -> Any:
+    return {"name": method} if isinstance(method, str) else method
+
+
+class CompareSpec(Table):
+    """A comparison of gradient methods at equal total shots."""
+
+    methods: Annotated[
+        tuple[Annotated[MethodSpec, BeforeValidator(_named)], ...],
+        Field(strict=False, min_length=1),
+    ] = Field(
+        (MethodSpec(name="parameter_shift"), MethodSpec(name="finite_difference")),
+        description="Gradient rules: names, or tables with a name and options.",
+    )
+    shots_total: Annotated[tuple[Positive, ...], Field(strict=False, min_length=1)] = Field(
+        (10_000, 100_000), description="Shots of one whole gradient, the same for each method."
+    )
+    repetitions: Annotated[int, Field(ge=2)] = Field(
+        20, description="Independent gradients for each method and number of shots."
+    )
+    sequences: Positive = Field(1, description="Training sequences that the loss is over.")
