@@ -43,6 +43,11 @@ def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
     return IBMExecutor(backend.name, transpile)
 
 
+def has_reference(backend: BackendSpec) -> bool:
+    """Whether the exact engine can say what a backend's shots scatter around: not for devices."""
+    return backend.name in SIMULATORS or backend.name.startswith("fake_")
+
+
 def make_reference(backend: BackendSpec, noise: NoiseSpec | None) -> ExactExecutor:
     """The exact engine under the same noise as a backend: what its shots scatter around.
 

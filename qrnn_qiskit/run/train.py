@@ -122,8 +122,8 @@ class Training:
     def _run_minimizer(self, minimizer: Minimizer) -> TrainingState:
         """SciPy keeps its state to itself, so a resumed run starts anew and replays.
 
-        The objective is deterministic: the whole training part, the same random numbers at every
-        call.
+        Every call takes the whole training part and, with shots, new random numbers: a device has
+        no others.
         """
         training = self.setup.job.training
         state = TrainingState(0, self.setup.initial)
@@ -133,7 +133,7 @@ class Training:
 
         def objective(parameters: Array) -> tuple[float, Array]:
             nonlocal state, calls
-            call = Call(f"call-{calls}/gradient", (GRADIENT_STREAM,))
+            call = Call(f"call-{calls}/gradient", (GRADIENT_STREAM, calls))
             calls += 1
             result, state = self._gradient(state, parameters, self.setup.splits.train, call)
             gradient = np.concatenate([result.gradient.mean, result.readout_gradient.mean])
@@ -214,6 +214,7 @@ class Training:
     ) -> None:
         error = result.loss.standard_error
         budget = self.setup.job.budget.shots
+        kept = self.setup.job.training.keep_weights
         report = StepReport(
             step=step,
             loss=float(result.loss.mean),
@@ -223,6 +224,7 @@ class Training:
             shots_used=state.shots_used,
             shots_left=None if budget is None else budget - state.shots_used,
             qpu_seconds_used=round(state.qpu_seconds, 3),
+            parameters=state.parameters.tolist() if kept else None,
         )
         self.directory.append_history(report)
         self.reporter.step(report)
