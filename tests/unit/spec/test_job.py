@@ -166,7 +166,7 @@ def test_an_unbounded_scale_is_said_by_a_word() -> None:
 def test_plain_data_have_all_defaults_but_those_of_the_data() -> None:
     tables = job_to_dict(minimal(data={"name": "elnino", "window": 6}))
     assert tables["data"] == {"name": "elnino", "window": 6}
-    assert tables["training"] == {"steps": 100, "validate_every": 10}
+    assert tables["training"] == {"steps": 100, "validate_every": 10, "keep_weights": False}
     assert "noise" not in tables
     assert tables["initial"]["high"] == 2 * math.pi
 
