@@ -11,10 +11,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.linalg import expm
 
-from qrnn_qiskit import ExactExecutor, evaluate, unroll
+from qrnn_qiskit import ExactExecutor, IBMExecutor, evaluate, unroll
 from qrnn_qiskit.circuit import build_cell
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.dead_weights import dead_weights
+from qrnn_qiskit.execution.isa import TranspileOptions
 
 Array = NDArray[np.float64]
 Matrix = NDArray[np.complex128]
@@ -34,9 +35,10 @@ class Wires:
 
     def on(self, **factors: Matrix) -> Matrix:
         """Product of one-qubit matrices, such as `on(q0=X, q2=Z)`."""
-        product = np.ones((1, 1), dtype=np.complex128)
+        product: Matrix = np.ones((1, 1), dtype=np.complex128)
         for qubit in range(self.count):
-            product = np.kron(product, factors.get(f"q{qubit}", np.eye(2, dtype=np.complex128)))
+            factor = factors.get(f"q{qubit}", np.eye(2))
+            product = np.kron(product, factor).astype(np.complex128)
         return product
 
     def pauli(self, axis: str, qubit: int) -> Matrix:
@@ -183,9 +185,147 @@ def test_connerty(n_io: int, n_hidden: int, num_features: int) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize(("family", "axes"), [("viqueira_emcz2", "xz"), ("viqueira_emcz3", "xzx")])
+def test_viqueira_with_two_variables(family: str, axes: str) -> None:
+    exchange, memory, layers, reuploads = 2, 1, 2, 2
+    size = exchange + memory
+    wires = Wires(size)
+    last = 1 if axes == "xz" else 3
+    count = len(axes) * (exchange * reuploads + size * layers) + last * exchange
+    weights, features = drawn(count, 3, exchange)
+    pairs = [(0, 1), (1, 2)] if axes == "xz" else [(0, 2), (1, 2)]
+
+    def step(x: Array) -> Matrix:
+        angles, gates = iter(weights), []
+        for e in range(exchange):
+            gates.append(wires.turn("y", e, x[e]))
+            for _ in range(reuploads):
+                gates += [wires.turn(axis, e, next(angles)) for axis in axes]
+                gates.append(wires.turn("y", e, x[e]))
+        for _ in range(layers):
+            gates += [wires.turn(axis, q, next(angles)) for q in range(size) for axis in axes]
+            gates += [wires.controlled(*pair, PAULIS["z"]) for pair in pairs]
+        gates += [
+            wires.turn(axis, e, next(angles)) for e in range(exchange) for axis in axes[:last]
+        ]
+        return product_of(gates)
+
+    options = {"n_exchange": exchange, "n_memory": memory}
+    options |= {"layers": layers, "reuploads": reuploads}
+    expected = wires.outputs([step(x) for x in features], io=[0, 1])
+    found = outputs_of(family, options, weights, features)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("final_rx", [True, False])
+def test_li_pqrnn(final_rx: bool) -> None:
+    """The ring is exp(i theta ZZ), without a factor 1/2 and with a plus sign."""
+    wires = Wires(4)
+    weights, features = drawn(20 if final_rx else 16, 4)
+
+    def step(x: float) -> Matrix:
+        gates = [wires.turn("y", q, np.arccos(x)) for q in (0, 1)]
+        for q, angles in enumerate(weights[:12].reshape(4, 3)):
+            gates += [wires.turn(axis, q, a) for axis, a in zip("xzx", angles, strict=True)]
+        ring = [(0, 1), (1, 2), (2, 3), (3, 0)]
+        gates += [
+            expm(1j * a * wires.zz(*pair)) for a, pair in zip(weights[12:16], ring, strict=True)
+        ]
+        if final_rx:
+            gates += [wires.turn("x", q, a) for q, a in enumerate(weights[16:])]
+        return product_of(gates)
+
+    expected = wires.outputs([step(x) for x in features[:, 0]], io=[0, 1], read=[0])
+    options = {"n_io": 2, "n_hidden": 2, "final_rx": final_rx}
+    found = outputs_of("li_pqrnn", options, weights, features)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_li_pqrnn_as_drawn_in_its_paper_remembers_nothing() -> None:
+    """Without the final column an output depends on the present feature and qubit 0 alone."""
+    weights, features = drawn(24, 5)
+    found = outputs_of("li_pqrnn", {"final_rx": False}, weights, features)
+    one = Wires(1)
+    for x, z in zip(features[:, 0], found[:, 0], strict=True):
+        gates = [one.turn("y", 0, np.arccos(x))]
+        gates += [one.turn(axis, 0, a) for axis, a in zip("xzx", weights, strict=False)]
+        assert one.outputs([product_of(gates)], io=[0])[0, 0] == pytest.approx(z, abs=1e-12)
+
+
+def test_reupload() -> None:
+    """Five features on each `io` qubit: three in a first rotation, two in a second."""
+    wires = Wires(3)
+    weights, features = drawn(2 * (2 * (6 + 5) + 3) + 2, 3, 5)
+
+    def step(x: Array) -> Matrix:
+        angles, gates = iter(weights), []
+        for _ in range(2):
+            for q in (0, 1):
+                for chunk in (x[:3], x[3:]):
+                    written = [
+                        next(angles) + (next(angles) * chunk[i] if i < len(chunk) else 0.0)
+                        for i in range(3)
+                    ]
+                    gates += [wires.turn(a, q, v) for a, v in zip("yzy", written, strict=True)]
+            gates += [wires.turn(axis, 2, next(angles)) for axis in "yzy"]
+            # The line is hidden, first io, second io.
+            gates += [wires.controlled(*pair, PAULIS["z"]) for pair in ((2, 0), (0, 1))]
+        gates += [wires.turn("y", q, next(angles)) for q in (0, 1)]
+        return product_of(gates)
+
+    options = {"n_io": 2, "n_hidden": 1, "n_features": 5, "layers": 2}
+    expected = wires.outputs([step(x) for x in features], io=[0, 1])
+    found = outputs_of("reupload", options, weights, features)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("num_features", [1, 2, 3])
+def test_hardware_efficient(num_features: int) -> None:
+    wires = Wires(4)
+    reads = {1: [[0], [0]], 2: [[0], [1]], 3: [[0, 2], [1]]}[num_features]
+    weights, features = drawn(2 * (8 + max(2, num_features)) + 2, 3, num_features)
+
+    def step(x: Array) -> Matrix:
+        angles, gates = iter(weights), []
+        for _ in range(2):
+            for q, read in enumerate(reads):
+                written = next(angles) + sum(next(angles) * x[f] for f in read)
+                gates += [wires.turn("y", q, written), wires.turn("z", q, next(angles))]
+            for q in (2, 3):
+                gates += [wires.turn("y", q, next(angles)), wires.turn("z", q, next(angles))]
+            # The line is hidden 0, io 0, hidden 1, io 1.
+            gates += [wires.controlled(*p, PAULIS["z"]) for p in ((2, 0), (3, 1), (0, 3))]
+        gates += [wires.turn("y", q, next(angles)) for q in (0, 1)]
+        return product_of(gates)
+
+    options = {"n_io": 2, "n_hidden": 2, "layers": 2, "n_features": num_features}
+    expected = wires.outputs([step(x) for x in features], io=[0, 1])
+    found = outputs_of("hardware_efficient", options, weights, features)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:Properties of fake_nighthawk")
+@pytest.mark.parametrize("device", ["fake_marrakesh", "fake_nighthawk"])
+def test_hardware_efficient_needs_no_swaps(device: str) -> None:
+    """On a heavy-hex and on a square lattice, as many two-qubit gates as in the cell."""
+    cell = build_cell("hardware_efficient", {"n_io": 3, "n_hidden": 4})
+    unrolled = unroll(cell, 3)
+    isa = IBMExecutor(device, transpile=TranspileOptions(optimization_level=1)).isa(unrolled)
+    counts = isa.compact.count_ops()
+    assert counts["cz"] == 3 * 3 * 6
+    assert "swap" not in counts
+
+
 @pytest.mark.parametrize(
     ("family", "sizes"),
-    [("takaki", (6, 54, 1, 3)), ("connerty", (8, 110, 1, 4))],
+    [
+        ("connerty", (8, 110, 1, 4)),
+        ("hardware_efficient", (3, 22, 1, 1)),
+        ("li_pqrnn", (6, 30, 1, 1)),
+        ("reupload", (3, 31, 1, 1)),
+        ("takaki", (6, 54, 1, 3)),
+        ("viqueira_emcz3", (3, 39, 1, 1)),
+    ],
 )
 def test_sizes_of_the_papers(family: str, sizes: tuple[int, int, int, int]) -> None:
     """Qubits, weights, features and bits of a family as it is by default."""
@@ -198,6 +338,11 @@ def test_sizes_of_the_papers(family: str, sizes: tuple[int, int, int, int]) -> N
     ("family", "options", "dead"),
     [
         ("takaki", {"n_io": 1, "n_hidden": 1, "depth": 1}, []),
+        ("viqueira_emcz3", {}, []),
+        ("reupload", {"n_features": 4}, []),
+        ("hardware_efficient", {"n_io": 2, "n_features": 3}, []),
+        ("li_pqrnn", {"n_io": 1, "n_hidden": 2}, []),
+        ("li_pqrnn", {"n_io": 2, "n_hidden": 1}, ["theta_13"]),
         (
             "connerty",
             {"n_io": 1, "n_hidden": 1},
@@ -208,7 +353,7 @@ def test_sizes_of_the_papers(family: str, sizes: tuple[int, int, int, int]) -> N
 def test_dead_weights_are_those_the_documentation_names(
     family: str, options: dict[str, Any], dead: list[str]
 ) -> None:
-    found = dead_weights(unroll(build_cell(family, options), 3))
+    found = dead_weights(unroll(build_cell(family, options), 4))
     assert [weight.weight for weight in found] == dead
 
 
