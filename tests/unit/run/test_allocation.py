@@ -85,7 +85,7 @@ def test_optimal_allocation_lowers_the_true_variance_as_predicted() -> None:
     assert informed[0] / plain[0] == pytest.approx(informed[1] / plain[1], rel=0.12)
     # The bound: shots in exact proportion to the true standard deviations of all shifted rows.
     bound = np.sum(np.sqrt(squares * variances)) ** 2 / (total - 2 * forward)
-    assert bound <= informed[0] < 1.1 * bound
+    assert bound <= informed[0] < 1.2 * bound
 
 
 def _keys(plan: EvaluationPlan) -> list[tuple[float, ...]]:
