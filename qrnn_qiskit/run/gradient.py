@@ -15,6 +15,7 @@ from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
+from qrnn_qiskit.gradients.pooling import PooledBase, pooled_base, shared_shots_variance
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
 from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
 from qrnn_qiskit.run.objective import Objective
@@ -91,7 +92,8 @@ def measure_gradient(
         )
     )
     outputs = evaluator.outputs(plan, per_row, call)
-    base = plan.base_outputs(outputs)
+    pool = pooled_base(plan, outputs)
+    base = pool.outputs
     _, by_readout, by_outputs = objective.cotangent(readout, base.mean, targets)
     gradient = plan.contract(outputs, by_outputs)
     if base.count is not None and isinstance(rule, HasVariance):
@@ -99,7 +101,9 @@ def measure_gradient(
     by_readout = by_readout - objective.readout_bias(readout, base)
     readout_gradient = Estimate(by_readout)
     if base.count is not None:
-        gradient = _with_forward_error(plan, outputs, objective, readout, gradient)
+        gradient = _with_forward_error(
+            plan, outputs, pool, objective, readout, by_outputs, gradient
+        )
         readout_gradient = _readout_estimate(objective, readout, base, targets, by_readout)
     return GradientResult(
         loss=objective.loss_estimate(readout, base, targets),
@@ -151,16 +155,19 @@ def _adjoint(
 def _with_forward_error(
     plan: EvaluationPlan,
     outputs: Outputs,
+    pool: PooledBase,
     objective: Objective,
     readout: Array,
+    cotangent: Array,
     gradient: Estimate,
 ) -> Estimate:
-    """Add the error that the cotangent brings, itself estimated from the base rows.
+    """Add the error that the cotangent brings, itself estimated from the base outputs.
 
     With g = w'J, w and J independent: Var g = w' Var(J) w + J' Var(w) J + Var(J) Var(w); the two
-    plug-in terms together count the last one twice, so it is subtracted once (its diagonal).
+    plug-in terms together count the last one twice, so it is subtracted once (its diagonal). Rows
+    that serve w and J at different steps add their covariance.
     """
-    base = plan.base_outputs(outputs)
+    base = pool.outputs
     if base.count is None or base.covariance is None or gradient.standard_error is None:
         return gradient
     covariance = base.covariance / base.count[:, None, None]
@@ -171,7 +178,11 @@ def _with_forward_error(
     spread = plan.output_jacobian_variance(outputs).reshape(jacobian.shape)
     diagonal = np.diagonal(of_cotangent, axis1=1, axis2=2)
     twice = np.einsum("pbi,bi->p", spread, diagonal)
+    slope = np.einsum("pbi,bij->pbj", jacobian, bent, optimize=True)
+    shared = shared_shots_variance(plan, outputs, cotangent, slope, pool.share)
     total = gradient.standard_error**2 + np.maximum(variance - twice, 0.0)
+    # Itself an estimate, the covariance must not make a variance negative.
+    total = np.maximum(total + shared, 0.5 * total)
     return Estimate(gradient.mean, np.sqrt(total))
 
 

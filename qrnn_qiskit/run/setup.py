@@ -178,7 +178,7 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
         LOSSES.build(job.loss.name, job.loss.options),
         step_mask(train.num_steps, job.loss.last),
     )
-    shots = ShotPlan(job.backend.shots, job.gradient.shots_total, job.gradient.forward_shots)
+    shots = make_shots(job)
     _check_shots(job, executor, rule, shots)
     # Features out of an encoding's range are a mistake in the data or the scaling: say so now.
     for part in (splits.train, splits.validation, splits.test):
@@ -224,6 +224,13 @@ def make_rule(job: Job) -> GradientRule | Adjoint:
     return rule
 
 
+def make_shots(job: Job) -> ShotPlan:
+    """How many shots a gradient of a job gets, and how they are shared out."""
+    spec = job.gradient
+    allocation = spec.allocation or ("optimal" if spec.method == "auto" else "uniform")
+    return ShotPlan(job.backend.shots, spec.shots_total, spec.forward_shots, allocation)
+
+
 def method_name(rule: GradientRule | Adjoint) -> str:
     """The name of a rule in a job file."""
     return "adjoint" if isinstance(rule, Adjoint) else type(rule).__module__.rpartition(".")[2]
@@ -243,10 +250,9 @@ def _check_shots(
             "backend.shots = 1: must be at least 2, since errors are estimated from the scatter of "
             "a row's shots"
         )
-    if shots.forward is not None and not sampled:
-        raise SpecError(
-            "gradient.forward_shots is given, but the job is exact: set backend.shots too"
-        )
+    for key in ("forward_shots", "allocation"):
+        if getattr(job.gradient, key) is not None and not sampled:
+            raise SpecError(f"gradient.{key} is given, but the job is exact: set backend.shots too")
 
 
 def _initial(job: Job, cell: Cell, readout: Readout) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -26,7 +26,14 @@ class GradientSpec(TableWithOptions):
         None, description="Shots of one whole gradient, shared by its rows; or backend.shots."
     )
     forward_shots: Positive | None = Field(
-        None, description="Shots of each unshifted row; those of the other rows if not given."
+        None,
+        description="Shots of each unshifted row; if not given those of the other rows, with "
+        "optimal allocation a tenth of all or what past steps suggest.",
+    )
+    allocation: Literal["uniform", "optimal"] | None = Field(
+        None,
+        description="Shots of the rows: all alike, or shared out for the least predicted variance; "
+        "optimal with method = 'auto', else uniform if not given.",
     )
 
 
