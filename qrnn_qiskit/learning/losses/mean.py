@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,13 @@ class Mean:
     Axes: B sequences, T steps, M target values.
     """
 
+    labels: ClassVar[bool] = False
+    quadratic: ClassVar[bool] = True
+
+    def num_predictions(self, num_values: int, num_targets: int) -> int:
+        """One prediction for each target value."""
+        return num_targets
+
     def value_and_cotangent(
         self, predictions: Array, targets: Array, mask: Mask
     ) -> tuple[Array, Array]:
@@ -32,13 +39,10 @@ class Mean:
         slope: Array = np.broadcast_to(weight / predictions.shape[2], predictions.shape).copy()
         return value, slope
 
-    def curvature(self, predictions: Array, mask: Mask) -> Array:
-        """Zero, `[B, T, M]`."""
-        return np.zeros_like(predictions)
-
-    def correction(self, variance: Array, mask: Mask) -> float:
-        """Zero: the mean of noisy predictions is expected to be the mean of their means."""
-        return 0.0
+    def curvature(self, predictions: Array, targets: Array, mask: Mask) -> Array:
+        """Zero, `[B, T*M, T*M]`."""
+        size = predictions.shape[1] * predictions.shape[2]
+        return np.zeros((len(predictions), size, size))
 
 
 PROVIDES = Mean

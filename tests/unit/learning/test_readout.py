@@ -52,7 +52,7 @@ def test_gradients_agree_with_finite_differences(readout: Readout) -> None:
         slope = value(parameters + h * unit, outputs) - value(parameters - h * unit, outputs)
         assert by_parameters[i] == pytest.approx(slope / (2 * h), abs=1e-8)
     _, cotangent = loss.value_and_cotangent(readout.predict(parameters, outputs), targets, mask)
-    curvature = loss.curvature(readout.predict(parameters, outputs), mask)
+    curvature = loss.curvature(readout.predict(parameters, outputs), targets, mask)
     sensitivity = readout.gradient_sensitivity(parameters, outputs, cotangent, curvature)
     assert sensitivity.shape == (readout.num_parameters, *outputs.shape)
     for at in np.ndindex(outputs.shape):
