@@ -195,7 +195,7 @@ class Objective:
         _, slope = self.loss.value_and_cotangent(predictions, targets, self.steps)
         bent = self.loss.curvature(predictions, targets, self.steps)
         by_outputs = self.readout.gradient_sensitivity(parameters, outputs, slope, bent)
-        return by_outputs.reshape(*by_outputs.shape[:2], -1)
+        return by_outputs.reshape(*by_outputs.shape[:2], outputs[0].size)
 
     def _from_counts(
         self, loss: CountedLoss, raw: Outputs, covariance: Array, targets: Array

@@ -115,8 +115,8 @@ def test_digest_does_not_depend_on_the_order_of_terms() -> None:
 
 def test_exported_numbers_have_all_their_digits() -> None:
     a = Parameter("a")
-    assert "rx(0.3333333333333333*a + 0.1) io[0];" in to_qasm(cell_of(RXGate(a / 3 + 0.1)))
-    assert "rx(-pi/2*a) io[0];" in to_qasm(cell_of(RXGate(-np.pi / 2 * a)))
+    assert "rx(0.3333333333333333*a + 0.1)" in to_qasm(cell_of(RXGate(a / 3 + 0.1)))
+    assert "rx(-pi/2*a)" in to_qasm(cell_of(RXGate(-np.pi / 2 * a)))
 
 
 @pytest.mark.parametrize(
