@@ -15,8 +15,14 @@ from numpy.typing import NDArray
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.learning import postselection
-from qrnn_qiskit.learning.plugins import CountedLoss, Loss
-from qrnn_qiskit.learning.propagation import gradient_bias, quadratic_form, second_order
+from qrnn_qiskit.learning.plugins import CountedLoss, LabelLoss, Loss
+from qrnn_qiskit.learning.propagation import (
+    directional,
+    gradient_bias,
+    principal_axes,
+    quadratic_form,
+    second_order,
+)
 from qrnn_qiskit.learning.readout import Readout
 
 Correction = Literal["auto", "first_order", "none"]
@@ -91,6 +97,26 @@ class Objective:
             product = np.sum(by_outputs * outputs, axis=2)
             by_outputs = postselection.pull_back(by_outputs, product, 1.0 / raw[:, :, -1])
         return value, by_parameters, by_outputs
+
+    def prediction(self, parameters: Array, raw: Outputs) -> Estimate:
+        """Predictions `[B, T, M]` with standard errors; probabilities if the loss is of labels."""
+        outputs = self.condition(raw)
+        shape = outputs.mean.shape
+
+        def predict(flat: Array) -> Array:
+            found = self.readout.predict(parameters, flat.reshape(shape))
+            if isinstance(self.loss, LabelLoss):
+                return self.loss.probabilities(found, self.steps)
+            return found
+
+        flat = outputs.mean.reshape(shape[0], -1)
+        covariance = outputs.covariance_of_mean
+        if covariance is None:
+            return Estimate(predict(flat))
+        variance = np.zeros(predict(flat).shape)
+        for axis in principal_axes(covariance):
+            variance += directional(predict, flat, axis) ** 2
+        return Estimate(predict(flat), np.sqrt(variance))
 
     def loss_estimate(self, parameters: Array, raw: Outputs, targets: Array) -> Estimate:
         """The loss, corrected for the bias of noisy outputs, with its standard error."""
