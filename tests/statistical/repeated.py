@@ -131,23 +131,22 @@ class Repeated:
         seed: int,
         *,
         change: Callable[[Outputs], Outputs] = lambda outputs: outputs,
+        change_plan: Callable[[EvaluationPlan], EvaluationPlan] = lambda plan: plan,
         forward: bool = True,
     ) -> dict[str, Found]:
         """Loss, gradient and readout gradient of every repetition.
 
-        `change` and `forward = False` plant faults: in the outputs' statistics, and by forgetting
-        the error of the cotangent.
+        The last three plant faults: in the outputs' statistics, in the plan, and by forgetting the
+        error of the cotangent.
         """
         exact, gradient = self.exact()
-        plan = self.plan(repetitions)
+        plan = change_plan(self.plan(repetitions))
         outputs = change(self.outputs(repetitions, base, shots, seed))
         targets = np.broadcast_to(self.targets, (repetitions, *self.targets.shape))
         estimate = self.objective.estimate(self.readout, plan.base_outputs(outputs), targets)
         if not forward:
             spread = np.zeros_like(estimate.cotangent_covariance)
-            estimate = LossEstimate(
-                estimate.value, estimate.by_readout, estimate.cotangent, spread
-            )
+            estimate = LossEstimate(estimate.value, estimate.by_readout, estimate.cotangent, spread)
         by_weights = Contraction.by_weights(plan)
         # The loss is a mean over sequences: a sequence's part times their number is a repetition.
         return {
