@@ -37,11 +37,6 @@ class Loss(Protocol):
     """
 
     @property
-    def labels(self) -> bool:
-        """Whether targets are labels of classes: integers from 0 to M - 1."""
-        ...
-
-    @property
     def quadratic(self) -> bool:
         """Whether the curvature is the same everywhere."""
         ...
@@ -58,6 +53,19 @@ class Loss(Protocol):
 
     def curvature(self, predictions: Array, targets: Array, mask: Mask) -> Array:
         """Second derivative of the mean by the predictions, `[B, T*M, T*M]`."""
+        ...
+
+
+@runtime_checkable
+class LabelLoss(Loss, Protocol):
+    """A loss of labels, integers from 0 to M - 1; predictions stand for probabilities."""
+
+    def label_steps(self, mask: Mask) -> Mask:
+        """`[T]` steps whose targets are read."""
+        ...
+
+    def probabilities(self, predictions: Array, mask: Mask) -> Array:
+        """Probability of each class, `[B, T, M]`."""
         ...
 
 

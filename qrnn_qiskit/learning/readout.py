@@ -57,7 +57,8 @@ class Readout:
         if spec.head != "linear" and num_values != num_targets:
             raise SpecError(
                 f"readout.head = {spec.head!r}: the cell gives {num_values} output values per "
-                f"step, but the data have {num_targets} targets; use readout.head = 'linear'"
+                f"step, but {num_targets} predictions are needed, one for each target or class; "
+                "use readout.head = 'linear'"
             )
         bounded = spec.head != "identity" and spec.train_scale and spec.max_scale is not None
         if bounded and spec.max_scale is not None and abs(spec.scale) >= spec.max_scale:

@@ -14,12 +14,13 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.gradients.contraction import Contraction
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.gradients.pooling import PooledBase, pooled_base, shared_shots_variance
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
 from qrnn_qiskit.learning.propagation import quadratic_form
 from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
-from qrnn_qiskit.run.objective import LossEstimate, Objective
+from qrnn_qiskit.run.objective import LossEstimate, Objective, Spread
 from qrnn_qiskit.run.shots import ShotPlan
 
 RULE_STREAM = 6
@@ -98,15 +99,11 @@ def measure_gradient(
         pool = pooled_base(plan, outputs)
     base = pool.outputs
     estimate = objective.estimate(readout, base, targets)
-    gradient = plan.contract(outputs, estimate.cotangent)
-    if base.count is not None and isinstance(rule, HasVariance):
-        gradient = Estimate(
-            gradient.mean, np.sqrt(rule.variance(plan, outputs, estimate.cotangent))
-        )
+    gradient = contracted(plan, Contraction.by_weights(plan), outputs, estimate, rule, pool)
     return GradientResult(
         loss=estimate.loss,
-        gradient=_with_forward_error(plan, outputs, pool, estimate, gradient),
-        readout_gradient=estimate.by_readout,
+        gradient=gradient.total(),
+        readout_gradient=estimate.by_readout.total(),
         rows=plan.num_rows,
         shots_total=0 if per_row is None else plan.total_repeats * per_row,
     )
@@ -150,36 +147,49 @@ def _adjoint(
     )
 
 
-def _with_forward_error(
+def contracted(
     plan: EvaluationPlan,
+    contraction: Contraction,
     outputs: Outputs,
-    pool: PooledBase,
     estimate: LossEstimate,
-    gradient: Estimate,
-) -> Estimate:
-    """Add the error that the cotangent brings, itself estimated from the base outputs.
+    rule: GradientRule | None = None,
+    pool: PooledBase | None = None,
+) -> Spread:
+    """Derivatives of the loss `[G, B]`, their errors with that of the cotangent.
 
     With g = w'J, w and J independent: Var g = w' Var(J) w + J' Var(w) J + tr[Var(J) Var(w)]; the
     two plug-in terms contain the last one twice, so it is subtracted once. Rows that serve w and J
     at different steps add their covariance.
+
+    Args:
+        plan: the rows.
+        contraction: their sums.
+        outputs: of all rows.
+        estimate: loss and cotangent, from the base outputs.
+        rule: the one that made the plan, where it has a variance of its own.
+        pool: the base outputs, where other rows than the base rows are in them.
     """
+    value, first = contraction.contract(plan, outputs, estimate.cotangent)
     spread = estimate.cotangent_covariance
-    of_rows = outputs.covariance_of_mean
-    if spread is None or of_rows is None or gradient.standard_error is None:
-        return gradient
-    jacobian = plan.output_jacobian(outputs).reshape(len(gradient.mean), *spread.shape[:2])
-    variance = quadratic_form(jacobian, spread)
-    masked = np.repeat(plan.masks[plan.mask], outputs.mean.shape[2], axis=1)
-    both = np.einsum(
-        "ri,rij,rij,rj->r", masked, of_rows, spread[plan.sequence], masked, optimize=True
-    )
-    twice = np.bincount(
-        plan.term_weight, plan.term_coefficient**2 * both[plan.term_row], len(variance)
-    )
-    total = gradient.standard_error**2 + np.maximum(variance - twice, 0.0)
-    if estimate.curvature is not None:
+    if spread is None:
+        return Spread(value)
+    if isinstance(rule, HasVariance):
+        # Random choices are common to all sequences: their variance is that of the sum.
+        first = _in_first_sequence(rule.variance(plan, outputs, estimate.cotangent), first)
+    jacobian = contraction.jacobian(plan, outputs)
+    forward = quadratic_form(jacobian, spread)
+    both = contraction.variance_of_product(plan, outputs, spread)
+    total = first + np.maximum(forward - both, 0.0)
+    if pool is not None and estimate.curvature is not None:
         slope = np.einsum("pbi,bij->pbj", jacobian, estimate.curvature, optimize=True)
         shared = shared_shots_variance(plan, outputs, estimate.cotangent, slope, pool.share)
         # Itself an estimate, the covariance must not make a variance negative.
-        total = np.maximum(total + shared, 0.5 * total)
-    return Estimate(gradient.mean, np.sqrt(total))
+        total += _in_first_sequence(np.maximum(shared, -0.5 * total.sum(axis=1)), total)
+    return Spread(value, total, np.zeros(total.shape))
+
+
+def _in_first_sequence(variance: Array, like: Array) -> Array:
+    """A variance `[G]` of the sum over sequences, `[G, B]` as one of its terms."""
+    shared = np.zeros(like.shape)
+    shared[:, 0] = variance
+    return shared

@@ -22,7 +22,6 @@ class MeanSquaredError:
     Axes: B sequences, T steps, M target values.
     """
 
-    labels: ClassVar[bool] = False
     quadratic: ClassVar[bool] = True
 
     def num_predictions(self, num_values: int, num_targets: int) -> int:

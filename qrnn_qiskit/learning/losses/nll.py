@@ -33,7 +33,6 @@ class NegativeLogLikelihood:
 
     floor: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-6
 
-    labels: ClassVar[bool] = True
     quadratic: ClassVar[bool] = False
 
     def num_predictions(self, num_values: int, num_targets: int) -> int:
@@ -59,6 +58,14 @@ class NegativeLogLikelihood:
         each = above / np.maximum(predictions, self.floor) ** 2
         each /= np.count_nonzero(mask) * len(predictions)
         return block_diagonal(each[:, :, :, None] * np.eye(predictions.shape[2]))
+
+    def label_steps(self, mask: Mask) -> Mask:
+        """`[T]` steps whose targets are read: all in the mask."""
+        return mask
+
+    def probabilities(self, predictions: Array, mask: Mask) -> Array:
+        """The predictions themselves."""
+        return predictions
 
     def of_counts(
         self, counts: Array, kept: Array, shots: Array, targets: Array, mask: Mask

@@ -146,7 +146,7 @@ def test_from_spec() -> None:
     assert Readout.from_spec(spec(), num_values=1, num_targets=1).num_parameters == 0
     linear = Readout.from_spec(spec(head="linear"), num_values=2, num_targets=1)
     assert linear.num_parameters == 3
-    with pytest.raises(SpecError, match="gives 2 output values per step, but the data have 1"):
+    with pytest.raises(SpecError, match="gives 2 output values per step, but 1"):
         Readout.from_spec(spec(), num_values=2, num_targets=1)
     with pytest.raises(SpecError, match=r"scale = 10\.0: must be smaller"):
         Readout.from_spec(spec(head="scale", scale=10.0), num_values=1, num_targets=1)
