@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from qiskit.circuit import ParameterExpression
+from qiskit.circuit import Parameter, ParameterExpression
 
 from qrnn_qiskit.circuit.expression import function_names, tree_of
 
@@ -22,7 +22,7 @@ def expression_text(expression: ParameterExpression) -> str:
     Raises:
         CellError: for an expression that cannot be read.
     """
-    return _sum(tree_of(expression))
+    return expression.name if isinstance(expression, Parameter) else _sum(tree_of(expression))
 
 
 def _sum(node: Any) -> str:

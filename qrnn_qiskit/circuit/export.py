@@ -51,7 +51,10 @@ def canonical_text(cell: Cell) -> str:
         encoding = cell.encodings.get(feature.name, "")
         inputs += [f"@qrnn.feature {encoding}".rstrip(), f"input float[64] {feature.name};"]
     registers = [f"qubit[{r.size}] {r.name};" for r in cell.circuit.qregs]
-    registers += [f"bit[{r.size}] {r.name};" for r in cell.circuit.cregs]
+    for register in cell.circuit.cregs:
+        if cell.circuit.find_bit(register[0]).index in cell.postselected:
+            registers.append("@qrnn.postselect")
+        registers.append(f"bit[{register.size}] {register.name};")
     head = ["OPENQASM 3.0;", 'include "stdgates.inc";', *gates]
     return "\n".join([*head, *inputs, *registers, *body, *tail]) + "\n"
 

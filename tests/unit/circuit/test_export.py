@@ -18,7 +18,7 @@ from qrnn_qiskit.circuit import FAMILIES, Cell, build_cell, load_cell, to_qasm, 
 from qrnn_qiskit.circuit.qasm import parse_qasm
 from qrnn_qiskit.errors import CellError
 from qrnn_qiskit.run.cells import export_cell
-from tests.strategies import DrawnCell, cells
+from tests.strategies import DrawnCell, cells, postselected_cells
 from tests.unit.circuit.test_rewrite import GATES, cell_of, label
 
 CIRCUITS = Path(__file__).parents[3] / "circuits"
@@ -52,6 +52,23 @@ def test_random_cells_come_back_the_same(drawn: DrawnCell) -> None:
     check_round_trip(
         Cell.from_circuit(drawn.circuit, weights=drawn.weights, features=drawn.features, name="c")
     )
+
+
+@given(postselected_cells(max_steps=1))
+def test_post_selected_cells_come_back_the_same(drawn: DrawnCell) -> None:
+    cell = Cell.from_circuit(
+        drawn.circuit,
+        weights=drawn.weights,
+        features=drawn.features,
+        name="c",
+        postselected=drawn.postselected,
+    )
+    check_round_trip(cell)
+    assert round_trip(cell).postselected == cell.postselected
+    plain = Cell.from_circuit(
+        drawn.circuit, weights=drawn.weights, features=drawn.features, name="c"
+    )
+    assert plain.digest != cell.digest
 
 
 @given(
@@ -115,8 +132,8 @@ def test_digest_does_not_depend_on_the_order_of_terms() -> None:
 
 def test_exported_numbers_have_all_their_digits() -> None:
     a = Parameter("a")
-    assert "rx(0.3333333333333333*a + 0.1)" in to_qasm(cell_of(RXGate(a / 3 + 0.1)))
-    assert "rx(-pi/2*a)" in to_qasm(cell_of(RXGate(-np.pi / 2 * a)))
+    assert "rx(0.3333333333333333*a + 0.1) hidden[0];" in to_qasm(cell_of(RXGate(a / 3 + 0.1)))
+    assert "rx(-pi/2*a) hidden[0];" in to_qasm(cell_of(RXGate(-np.pi / 2 * a)))
 
 
 @pytest.mark.parametrize(
