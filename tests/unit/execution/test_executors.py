@@ -148,7 +148,10 @@ def test_exact_rows_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> 
 def test_device_noise_on_aer_equals_the_fake_device_bit_for_bit() -> None:
     """Rows, repeats and split rows alike: two ways to one noisy device."""
     plan = plan_of(3).with_repeats(np.array([1, 2, 1]))
-    aer, device = AerExecutor(named_device_noise("fake_marrakesh")), IBMExecutor("fake_marrakesh")
+    aer, device = (
+        AerExecutor(named_device_noise("fake_marrakesh", idle=False)),
+        IBMExecutor("fake_marrakesh"),
+    )
     assert aer.isa(UNROLLED).circuit == device.isa(UNROLLED).circuit
     assert np.array_equal(sampled(aer, plan, 300, 5), sampled(device, plan, 300, 5))
 

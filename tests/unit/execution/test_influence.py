@@ -25,8 +25,8 @@ from tests.strategies import DrawnCell, cells
 
 NOISES = {
     "simple": lambda: simple_noise(0.03, 0.06, 0.04),
-    "fake_marrakesh": lambda: named_device_noise("fake_marrakesh"),
-    "fake_boston": lambda: named_device_noise("fake_boston"),
+    "fake_marrakesh": lambda: named_device_noise("fake_marrakesh", idle=False),
+    "fake_boston": lambda: named_device_noise("fake_boston", idle=False),
 }
 
 
@@ -81,7 +81,7 @@ def test_ideal_executors_use_the_circuits_own_table() -> None:
 
 def test_every_executor_of_a_device_has_the_same_table() -> None:
     unrolled = unroll(build_cell("viqueira_emcz2", {"layers": 1}), 2)
-    noise = named_device_noise("fake_marrakesh")
+    noise = named_device_noise("fake_marrakesh", idle=False)
     executors = (ExactExecutor(noise), AerExecutor(noise), IBMExecutor("fake_marrakesh"))
     first, *others = (executor.occurrences(unrolled).influence for executor in executors)
     assert all(np.array_equal(first, other) for other in others)

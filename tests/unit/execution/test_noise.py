@@ -59,7 +59,7 @@ def test_errors_made_one_by_one_are_those_aer_makes_at_once(small_device: str) -
 
 def test_device_noise_damps(small_device: str) -> None:
     """Thermal relaxation: the transfer matrix has a shift towards |0>, unlike Pauli noise."""
-    matrix = named_device_noise(small_device).transfer_matrix("sx", (0,))
+    matrix = named_device_noise(small_device, idle=False).transfer_matrix("sx", (0,))
     assert matrix is not None
     assert matrix[0].tolist() == [1, 0, 0, 0]
     assert matrix[3, 0] > 1e-6
@@ -68,7 +68,7 @@ def test_device_noise_damps(small_device: str) -> None:
 
 @pytest.mark.parametrize("local", [True, False])
 def test_aer_model_is_cut_to_the_qubits_in_use(small_device: str, local: bool) -> None:
-    noise = named_device_noise(small_device)
+    noise = named_device_noise(small_device, idle=False)
     model = noise.aer_model([1, 2], local=local)
     places = {1: 0, 2: 1} if local else {1: 1, 2: 2}
     assert sorted(model.noise_qubits) == sorted(places.values())
