@@ -54,9 +54,10 @@ def timetable(
 ) -> Timetable:
     """As-soon-as-possible timetable.
 
-    An instruction starts once its qubits are free; a barrier makes them wait for each other. A
-    block that is run on a condition starts `latency` after the measurement of its last bit; all its
-    qubits are taken until its longer branch would be done, whichever is run.
+    An instruction starts once its qubits and bits are free; a barrier makes qubits wait for each
+    other. Sorted by start, instructions are still in an order in which they can run. A block that
+    is run on a condition starts `latency` after the measurement of its last bit; its qubits are
+    taken until its longer branch would be done, whichever is run.
 
     Args:
         circuit: measurement, reset, delays and `if_else` allowed anywhere.
@@ -68,17 +69,21 @@ def timetable(
         BackendError: for loops and switches, whose length nobody knows beforehand.
     """
     free: dict[Qubit, int] = dict.fromkeys(circuit.qubits, 0)
-    known: dict[Clbit, int] = {}
+    taken: dict[Clbit, int] = {}
+    written: dict[Clbit, int] = {}
     slots: list[Slot] = []
     for item in circuit.data:
         operation = item.operation
         start = max((free[q] for q in item.qubits), default=0)
+        start = max([start, *(taken[c] for c in item.clbits if c in taken)])
         if isinstance(operation, IfElseOp):
-            start = max([start, *(known[c] + latency for c in item.clbits if c in known)])
+            start = max([start, *(written[c] + latency for c in item.clbits if c in written)])
         length = _length(circuit, item, durations, latency, dt)
         slots.append(Slot(start, start + length))
         free.update(dict.fromkeys(item.qubits, start + length))
-        known.update(dict.fromkeys(item.clbits, start + length))
+        taken.update(dict.fromkeys(item.clbits, start + length))
+        if not isinstance(operation, IfElseOp):
+            written.update(dict.fromkeys(item.clbits, start + length))
     return Timetable(tuple(slots), max((slot.end for slot in slots), default=0))
 
 

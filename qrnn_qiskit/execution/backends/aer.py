@@ -48,7 +48,10 @@ class AerExecutor:
                 else to_isa(unrolled, _simulator().target, options)
             )
         )
-        self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
+        over = noise.over_rotations if noise else None
+        self._tables = PerCircuit(
+            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over)
+        )
         self._runs = PerCircuit(self._make_run)
         self._results = LocalResults()
 

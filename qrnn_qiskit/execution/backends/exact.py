@@ -52,7 +52,10 @@ class ExactExecutor:
         self._transpile = transpile or TranspileOptions()
         self._circuits = PerCircuit(self._make_isa)
         self._programs = PerCircuit(self._make_program)
-        self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
+        over = noise.over_rotations if noise else None
+        self._tables = PerCircuit(
+            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over)
+        )
         self._results = LocalResults()
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:

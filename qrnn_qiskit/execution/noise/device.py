@@ -36,7 +36,7 @@ def device_noise(
     """
     from qiskit_aer.noise.device import basic_device_readout_errors
 
-    errors = _DeviceErrors(target, scale)
+    errors = _DeviceErrors(target, scale or 1.0)
     if not errors:
         raise BackendError("the device has no error properties, so no noise can be made from it")
     if not scale:
@@ -52,7 +52,7 @@ def device_noise(
         errors,
         flips,
         relaxation=dict(_relaxation(properties, scale)) if idle else {},
-        durations=_durations(target) if idle else {},
+        durations=_durations(target),
         latency=latency,
         neighbours=_neighbours(target),
     )

@@ -7,7 +7,7 @@ readout errors are left to them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from qiskit.circuit import Gate, IfElseOp, Measure, QuantumCircuit, Reset
 
@@ -19,10 +19,13 @@ from qrnn_qiskit.execution.noise.model import MEASUREMENTS, RESETS, Noise
 from qrnn_qiskit.execution.timetable import (
     SECOND,
     Durations,
+    Timetable,
     femtoseconds,
     on_own_qubits,
     timetable,
 )
+
+VIRTUAL: Final = ("rz", "barrier")
 
 if TYPE_CHECKING:
     from qiskit_aer.noise import QuantumError
@@ -47,9 +50,10 @@ def noisy_isa(unrolled: UnrolledCircuit, noise: Noise, options: TranspileOptions
 def noisy_circuit(isa: ISACircuit, noise: Noise) -> QuantumCircuit:
     """The compact ISA circuit with errors as Aer's channel instructions.
 
-    A gate is followed by its over-rotation and its error, a reset by that of the reset, a
-    measurement by what it does to other qubits. A qubit that nothing was done to since its last
-    gate decays just before the next one; a measured one from the moment of its measurement.
+    In order of time. A gate is followed by its over-rotation and its error, a reset by that of the
+    reset; a measurement disturbs other qubits when it begins. A qubit that nothing was done to
+    since its last gate decays just before the next one; a measured one from the moment its
+    measurement began.
     """
     return _Inserter(isa.compact, isa.qubits, noise).circuit()
 
@@ -124,6 +128,18 @@ class _Errors:
         return self._known[key]
 
 
+def _events(circuit: QuantumCircuit, table: Timetable) -> list[tuple[int, int, int]]:
+    """(start, 1, instruction) in order of time; (start, 0, instruction) where one measures."""
+    starts = [slot.start for slot in table.slots]
+    events = [(start, 1, i) for i, start in enumerate(starts)]
+    events += [
+        (starts[i], 0, i)
+        for i, item in enumerate(circuit.data)
+        if item.operation.name in MEASUREMENTS
+    ]
+    return sorted(events)
+
+
 @final
 class _Inserter:
     """Copies a circuit, errors added."""
@@ -155,7 +171,11 @@ class _Inserter:
         )
         if length is None and not self._noise.depolarizing_by_measurement:
             self._ground.update(range(self._source.num_qubits))
-        for item, slot in zip(self._source.data, table.slots, strict=True):
+        for start, place, index in _events(self._source, table):
+            item, slot = self._source.data[index], table.slots[index]
+            if place == 0:
+                self._disturb(self._source.find_bit(item.qubits[0]).index, start)
+                continue
             operation, name = item.operation, item.operation.name
             qubits = tuple(self._source.find_bit(q).index for q in item.qubits)
             if name in ("barrier", "delay"):
@@ -177,11 +197,7 @@ class _Inserter:
 
     def _after(self, name: str, qubits: tuple[int, ...], operation: object) -> None:
         physical = tuple(self._physical[q] for q in qubits)
-        if name in MEASUREMENTS:
-            for q in self._disturbed(qubits[0]):
-                for error in self._errors.of_neighbour():
-                    self._add(error, (q,))
-        elif name in RESETS:
+        if name in RESETS:
             error = self._errors.after_reset(physical[0])
             self._add(error, qubits)
             if error is None and not self._noise.depolarizing_by_measurement:
@@ -206,11 +222,14 @@ class _Inserter:
         ]
         return IfElseOp(operation.condition, noisy[0], noisy[1] if noisy[1].data else None)
 
-    def _disturbed(self, qubit: int) -> Iterable[int]:
+    def _disturb(self, qubit: int, start: int) -> None:
+        errors = [error for error in self._errors.of_neighbour() if error is not None]
         near = self._noise.neighbours.get(self._physical[qubit])
         for q, other in enumerate(self._physical):
-            if q != qubit and (near is None or other in near):
-                yield q
+            if errors and q != qubit and (near is None or other in near):
+                self._decay(q, max(start, self._decayed[q]))
+                for error in errors:
+                    self._add(error, (q,))
 
     def _decay(self, qubit: int, until: int) -> None:
         if qubit not in self._ground:
@@ -224,6 +243,7 @@ class _Inserter:
 
     def _durations(self) -> Durations:
         def seconds(name: str, on: tuple[int, ...]) -> int:
-            return femtoseconds(self._noise.duration(name, on))
+            # Whatever is no virtual gate takes time, so that causes come before their effects.
+            return max(femtoseconds(self._noise.duration(name, on)), name not in VIRTUAL)
 
         return on_own_qubits(self._physical, seconds)
