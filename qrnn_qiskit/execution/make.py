@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
@@ -102,6 +103,7 @@ def make_noise(spec: NoiseSpec | None) -> Noise | None:
     )
 
 
+@lru_cache(maxsize=8)
 def named_device_noise(
     device: str, *, idle: bool = True, latency: float = 0.0, scale: float = 1.0
 ) -> Noise:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,12 +23,17 @@ from qrnn_qiskit import (
 )
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.execution.isa import TranspileOptions
+from qrnn_qiskit.execution.make import make_noise
+from qrnn_qiskit.spec.noise import NoiseSpec
 from tests.strategies import DrawnCell, cells
 
-NOISES = {
+NOISES: dict[str, Callable[[], Noise | None]] = {
     "simple": lambda: simple_noise(0.03, 0.06, 0.04),
     "fake_marrakesh": lambda: named_device_noise("fake_marrakesh", idle=False),
-    "fake_boston": lambda: named_device_noise("fake_boston", idle=False),
+    "fake_boston": lambda: named_device_noise("fake_boston"),
+    "over-rotated": lambda: make_noise(
+        NoiseSpec(preset="bad", over_rotation=0.3, measurement_dephasing=0.1)
+    ),
 }
 
 
