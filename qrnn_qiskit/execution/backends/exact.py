@@ -16,8 +16,9 @@ from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
-from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
+from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions
 from qrnn_qiskit.execution.noise import Noise
+from qrnn_qiskit.execution.noise.insert import noisy_isa
 from qrnn_qiskit.execution.per_circuit import PerCircuit
 from qrnn_qiskit.execution.program import CompiledProgram, compile_isa, compile_unrolled
 from qrnn_qiskit.execution.results import LocalResults
@@ -51,7 +52,10 @@ class ExactExecutor:
         self._transpile = transpile or TranspileOptions()
         self._circuits = PerCircuit(self._make_isa)
         self._programs = PerCircuit(self._make_program)
-        self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
+        over = noise.over_rotations if noise else None
+        self._tables = PerCircuit(
+            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over)
+        )
         self._results = LocalResults()
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
@@ -134,7 +138,7 @@ class ExactExecutor:
 
     def _make_isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         if self._noise is not None:
-            return to_isa(unrolled, self._noise.target, self._transpile)
+            return noisy_isa(unrolled, self._noise, self._transpile)
         order = {name: i for i, name in enumerate(unrolled.occurrences.names)}
         columns = np.array([order[p.name] for p in unrolled.circuit.parameters], dtype=np.intp)
         return ISACircuit(unrolled.circuit, columns, tuple(range(unrolled.circuit.num_qubits)))
