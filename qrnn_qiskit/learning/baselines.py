@@ -68,6 +68,38 @@ def linear_ridge(splits: Splits, data: Dataset, mask: Mask, lags: int | None = N
     return _predict(fits, data, penalty)
 
 
+def class_frequencies(splits: Splits, data: Dataset, num_classes: int, mask: Mask) -> Array:
+    """Probabilities `[N, T, M]` of classes: how often each is a label of the training part.
+
+    One is added to each count, so that no class is impossible.
+    """
+    labels = splits.train.targets[:, mask, 0].ravel().astype(np.intp)
+    counts = np.bincount(labels, minlength=num_classes) + 1.0
+    shape = (*data.targets.shape[:2], num_classes)
+    return np.broadcast_to(counts / counts.sum(), shape).copy()
+
+
+def transition_frequencies(splits: Splits, data: Dataset, num_classes: int, mask: Mask) -> Array:
+    """Probabilities `[N, T, M]` of a label given the one of the step before.
+
+    The first step has the frequencies of first labels. One is added to each count.
+    """
+    labels = splits.train.targets[:, :, 0]
+    before = _previous(labels, num_classes)
+    counts = np.ones((num_classes + 1, num_classes))
+    np.add.at(counts, (before[:, mask], labels[:, mask].astype(np.intp)), 1.0)
+    probabilities = counts / counts.sum(axis=1, keepdims=True)
+    found: Array = probabilities[_previous(data.targets[:, :, 0], num_classes)]
+    return found
+
+
+def _previous(labels: Array, num_classes: int) -> NDArray[np.intp]:
+    """The label of the step before; `num_classes` where there is none."""
+    first = np.full((len(labels), 1), float(num_classes))
+    before = np.concatenate([first, labels[:, :-1]], axis=1)
+    return np.where(np.isfinite(before), before, num_classes).astype(np.intp)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class _Fit:

@@ -44,6 +44,7 @@ def split_series(
     split: Sequence[float],
     scale: Scale,
     range: tuple[float, float],
+    scale_targets: bool = True,
 ) -> Splits:
     """Windows of a table, split in time: no window, targets included, crosses a part's boundary.
 
@@ -118,7 +119,9 @@ def cut_series(
     scaling = None
     if scale == "minmax":
         rows = slice(*bounds[0])
-        scaling = Scaling.fit(features[rows], targets[rows], checked_range(range))
+        scaling = Scaling.fit(
+            features[rows], targets[rows], checked_range(range), scale_targets=scale_targets
+        )
         features, targets = scaling.scale_features(features), scaling.scale_targets(targets)
 
     def windows(start: int, stop: int) -> Dataset:

@@ -57,7 +57,8 @@ class Readout:
         if spec.head != "linear" and num_values != num_targets:
             raise SpecError(
                 f"readout.head = {spec.head!r}: the cell gives {num_values} output values per "
-                f"step, but the data have {num_targets} targets; use readout.head = 'linear'"
+                f"step, but {num_targets} predictions are needed, one for each target or class; "
+                "use readout.head = 'linear'"
             )
         bounded = spec.head != "identity" and spec.train_scale and spec.max_scale is not None
         if bounded and spec.max_scale is not None and abs(spec.scale) >= spec.max_scale:
@@ -164,12 +165,20 @@ class Readout:
         """Derivative `[n, B, T, K]` of each parameter's gradient by the outputs.
 
         Contracted with the outputs' covariance this is the variance of the readout's gradient to
-        first order. `cotangent` and `curvature` `[B, T, M]` are the first and second derivatives
-        of the loss by the predictions.
+        first order.
+
+        Args:
+            parameters: `[n]`.
+            outputs: `[B, T, K]`.
+            cotangent: `[B, T, M]` derivative of the loss by the predictions.
+            curvature: `[B, T*M, T*M]` second derivative.
         """
         matrix, _ = self.linear_map(parameters)
         jacobian = self.parameter_jacobian(parameters, outputs)
-        result: Array = np.einsum("btmn,btm,mk->nbtk", jacobian, curvature, matrix, optimize=True)
+        batch, steps, width = cotangent.shape
+        flat = jacobian.reshape(batch, steps * width, -1)
+        bent = (curvature @ flat).reshape(jacobian.shape)
+        result: Array = np.moveaxis(bent, 3, 0) @ matrix
         slopes = self._slopes(parameters)
         for i in range(self._num_entries):
             target, value = divmod(i, self.num_values) if self.head == "linear" else (i, i)

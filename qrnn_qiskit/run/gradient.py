@@ -16,8 +16,9 @@ from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
+from qrnn_qiskit.learning.propagation import quadratic_form
 from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
-from qrnn_qiskit.run.objective import Objective
+from qrnn_qiskit.run.objective import LossEstimate, Objective
 from qrnn_qiskit.run.shots import ShotPlan
 
 RULE_STREAM = 6
@@ -92,19 +93,16 @@ def measure_gradient(
     )
     outputs = evaluator.outputs(plan, per_row, call)
     base = plan.base_outputs(outputs)
-    _, by_readout, by_outputs = objective.cotangent(readout, base.mean, targets)
-    gradient = plan.contract(outputs, by_outputs)
+    estimate = objective.estimate(readout, base, targets)
+    gradient = plan.contract(outputs, estimate.cotangent)
     if base.count is not None and isinstance(rule, HasVariance):
-        gradient = Estimate(gradient.mean, np.sqrt(rule.variance(plan, outputs, by_outputs)))
-    by_readout = by_readout - objective.readout_bias(readout, base)
-    readout_gradient = Estimate(by_readout)
-    if base.count is not None:
-        gradient = _with_forward_error(plan, outputs, objective, readout, gradient)
-        readout_gradient = _readout_estimate(objective, readout, base, targets, by_readout)
+        gradient = Estimate(
+            gradient.mean, np.sqrt(rule.variance(plan, outputs, estimate.cotangent))
+        )
     return GradientResult(
-        loss=objective.loss_estimate(readout, base, targets),
-        gradient=gradient,
-        readout_gradient=readout_gradient,
+        loss=estimate.loss,
+        gradient=_with_forward_error(plan, outputs, estimate, gradient),
+        readout_gradient=estimate.by_readout,
         rows=plan.num_rows,
         shots_total=0 if per_row is None else plan.total_repeats * per_row,
     )
@@ -149,41 +147,25 @@ def _adjoint(
 
 
 def _with_forward_error(
-    plan: EvaluationPlan,
-    outputs: Outputs,
-    objective: Objective,
-    readout: Array,
-    gradient: Estimate,
+    plan: EvaluationPlan, outputs: Outputs, estimate: LossEstimate, gradient: Estimate
 ) -> Estimate:
-    """Add the error that the cotangent brings, itself estimated from the base rows.
+    """Add the error that the cotangent brings, estimated from the base rows.
 
-    With g = w'J, w and J independent: Var g = w' Var(J) w + J' Var(w) J + Var(J) Var(w); the two
-    plug-in terms together count the last one twice, so it is subtracted once (its diagonal).
+    With g = w'J, w and J independent: Var g = w' Var(J) w + J' Var(w) J + tr[Var(J) Var(w)]; the
+    two plug-in terms contain the last one twice, so it is subtracted once.
     """
-    base = plan.base_outputs(outputs)
-    if base.count is None or base.covariance is None or gradient.standard_error is None:
+    spread = estimate.cotangent_covariance
+    of_rows = outputs.covariance_of_mean
+    if spread is None or of_rows is None or gradient.standard_error is None:
         return gradient
-    covariance = base.covariance / base.count[:, None, None]
-    bent = objective.curvature(readout, base.mean)
-    of_cotangent = bent @ covariance @ bent.transpose(0, 2, 1)
-    jacobian = plan.output_jacobian(outputs).reshape(len(gradient.mean), *of_cotangent.shape[:2])
-    variance = np.einsum("pbi,bij,pbj->p", jacobian, of_cotangent, jacobian, optimize=True)
-    spread = plan.output_jacobian_variance(outputs).reshape(jacobian.shape)
-    diagonal = np.diagonal(of_cotangent, axis1=1, axis2=2)
-    twice = np.einsum("pbi,bi->p", spread, diagonal)
+    jacobian = plan.output_jacobian(outputs).reshape(len(gradient.mean), *spread.shape[:2])
+    variance = quadratic_form(jacobian, spread)
+    masked = np.repeat(plan.masks[plan.mask], outputs.mean.shape[2], axis=1)
+    both = np.einsum(
+        "ri,rij,rij,rj->r", masked, of_rows, spread[plan.sequence], masked, optimize=True
+    )
+    twice = np.bincount(
+        plan.term_weight, plan.term_coefficient**2 * both[plan.term_row], len(variance)
+    )
     total = gradient.standard_error**2 + np.maximum(variance - twice, 0.0)
     return Estimate(gradient.mean, np.sqrt(total))
-
-
-def _readout_estimate(
-    objective: Objective, readout: Array, base: Outputs, targets: Array, mean: Array
-) -> Estimate:
-    """Standard error of the readout's gradient, first order in the outputs."""
-    if base.covariance is None or base.count is None:
-        return Estimate(mean)
-    predictions = objective.readout.predict(readout, base.mean)
-    _, slope = objective.loss.value_and_cotangent(predictions, targets, objective.steps)
-    bent = objective.loss.curvature(predictions, objective.steps)
-    by_outputs = objective.readout.gradient_sensitivity(readout, base.mean, slope, bent)
-    variance = [base.contracted_variance(row).sum() for row in by_outputs]
-    return Estimate(mean, np.sqrt(np.array(variance)))

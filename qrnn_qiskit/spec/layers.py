@@ -19,7 +19,7 @@ _SELECTORS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "cell": (("file", "name"), ()),
     "data": (("file", "name"), ()),
     "gradient": (("method",), ("shots_total", "forward_shots")),
-    "loss": (("name",), ("last",)),
+    "loss": (("name",), ("last", "correction")),
     "optimizer": (("name",), ()),
 }
 # Keys that exclude each other: a later one takes the place of an earlier one.
