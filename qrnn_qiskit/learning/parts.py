@@ -70,6 +70,7 @@ def split_series(
         split=split,
         scale=scale,
         range=range,
+        scale_targets=scale_targets,
         source=str(table.path),
     )
     present = series.columns.index(series.target) if series.target in series.columns else None
@@ -88,6 +89,7 @@ def cut_series(
     scale: Scale,
     range: tuple[float, float],
     source: str,
+    scale_targets: bool = True,
 ) -> tuple[Dataset, Dataset, Dataset]:
     """Windows of a series in three parts; no window, targets included, crosses a boundary.
 
@@ -102,6 +104,7 @@ def cut_series(
         scale: `minmax` is fitted on all rows of the training part.
         range: what `minmax` scales to.
         source: what messages call the series.
+        scale_targets: whether targets are scaled too.
 
     Raises:
         DataError: when a part is too short for one window.
