@@ -82,6 +82,11 @@ class Setup:
         return bool(OPTIMIZERS.type_of(self.job.optimizer.name).stepwise)
 
     @property
+    def solves_readout(self) -> bool:
+        """Whether only the readout is trained, without gradients."""
+        return hasattr(OPTIMIZERS.type_of(self.job.optimizer.name), "solves_readout")
+
+    @property
     def batch_size(self) -> int:
         """Training sequences of one gradient."""
         total = self.splits.train.num_sequences

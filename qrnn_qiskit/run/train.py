@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.learning.dataset import Dataset
-from qrnn_qiskit.learning.plugins import Minimizer, StepwiseOptimizer
+from qrnn_qiskit.learning.plugins import Minimizer, ReadoutSolver, StepwiseOptimizer
 from qrnn_qiskit.run import checkpoint
 from qrnn_qiskit.run.checkpoint import TrainingState
 from qrnn_qiskit.run.cost import Account
@@ -23,6 +23,7 @@ from qrnn_qiskit.run.directory import RunDirectory
 from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import GradientResult, measure_gradient, measure_outputs
 from qrnn_qiskit.run.reporter import Reporter, StepReport
+from qrnn_qiskit.run.reservoir import fit_readout
 from qrnn_qiskit.run.setup import Setup
 
 BATCH_STREAM: Final = 1
@@ -42,7 +43,7 @@ class Training:
     directory: RunDirectory
     reporter: Reporter
 
-    def run(self, optimizer: StepwiseOptimizer | Minimizer) -> TrainingState:
+    def run(self, optimizer: StepwiseOptimizer | Minimizer | ReadoutSolver) -> TrainingState:
         """Train to the end, from the last checkpoint if there is one.
 
         Raises:
@@ -58,6 +59,8 @@ class Training:
         try:
             if optimizer.stepwise is True:
                 state = self._run_stepwise(optimizer, state)
+            elif isinstance(optimizer, ReadoutSolver):
+                state = fit_readout(self, optimizer)
             else:
                 state = self._run_minimizer(optimizer)
         finally:
