@@ -193,13 +193,13 @@ def status_run(run: Path | None = None) -> Any:
         "method": record["work"]["method"],
     }
     if (directory.path / "ledger.sqlite").exists():
-        ledger = Ledger(directory.path)
+        ledger = Ledger(directory.path, looking=True)
         try:
-            entries = ledger.entries()
+            requests = ledger.requests()
         finally:
             ledger.close()
-        for name in ("planned", "submitted", "completed"):
-            status[f"requests_{name}"] = sum(entry.state == name for entry in entries)
+        for name in ("planned", "completed"):
+            status[f"requests_{name}"] = sum(entry.state == name for entry in requests)
     return status
 
 

@@ -9,6 +9,7 @@ from typing import Any, final
 
 from qrnn_qiskit.circuit.export import to_qasm
 from qrnn_qiskit.errors import PendingError, RunError, SpecError
+from qrnn_qiskit.execution.service import as_service
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.run import checkpoint
 from qrnn_qiskit.run.cost import Account, check_budget
@@ -18,6 +19,7 @@ from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
+from qrnn_qiskit.run.submission import Submission
 from qrnn_qiskit.run.train import Training
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job, override_job
 from qrnn_qiskit.spec.job import Job
@@ -162,7 +164,17 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
     account = Account(setup)
     ledger = None if setup.forward_shots is None else Ledger(directory.path)
     try:
-        evaluator = make_evaluator(setup, ledger=ledger, wait=wait, charge=account.charge)
+        submission = None
+        if ledger is not None:
+            submission = Submission(
+                ledger,
+                as_service(setup.executor),
+                setup.unrolled,
+                wait=wait,
+                budget=job.budget.qpu_seconds,
+                notify=lambda text: _tell(directory, reporter, text),
+            )
+        evaluator = make_evaluator(setup, submission=submission, charge=account.charge)
         optimizer = OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
         state = Training(setup, evaluator, account, directory, reporter).run(optimizer)
         _write_weights(setup, directory, state)
@@ -184,6 +196,11 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
     directory.update(state="done", summary=summary)
     directory.log(f"done: {state.reason}")
     return _result(directory)
+
+
+def _tell(directory: RunDirectory, reporter: Reporter, text: str) -> None:
+    reporter.message(text)
+    directory.log(text)
 
 
 def _write_weights(setup: Setup, directory: RunDirectory, state: checkpoint.TrainingState) -> None:
