@@ -16,7 +16,7 @@ import numpy as np
 
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
-from qrnn_qiskit.errors import BackendError, JobError
+from qrnn_qiskit.errors import BackendError, JobError, PendingError
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest, Executor
 from qrnn_qiskit.execution.isa import ISACircuit
@@ -56,13 +56,23 @@ class Refused(JobError):
 class Unreachable(BackendError):
     """A question that the service did not answer now; it may be asked again."""
 
+    exit_code = PendingError.exit_code
+
 
 class ResultsGone(JobError):
     """Results of a finished job that the service has dropped."""
 
 
 class BadResult(JobError):
-    """Results that arrived damaged, or not in the shape that was asked for."""
+    """Results that arrived damaged, or not in the shape that was asked for.
+
+    Attributes:
+        empty: whether nothing arrived at all.
+    """
+
+    def __init__(self, text: str, *, empty: bool = False) -> None:
+        super().__init__(text)
+        self.empty = empty
 
 
 @final
@@ -143,7 +153,6 @@ class Listed:
 
     job: str
     tags: tuple[str, ...]
-    final: bool
 
 
 @runtime_checkable
@@ -160,8 +169,8 @@ class JobService(Protocol):
         """Whether jobs go on when this process ends; else they are submitted again."""
         ...
 
-    def blocks(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> list[Block]:
-        """The request cut by the limits of the service."""
+    def blocks(self, unrolled: UnrolledCircuit, rows: int, shots: int) -> list[Block]:
+        """So many rows (with their repeats) of so many shots, cut by the service's limits."""
         ...
 
     def seconds(self, unrolled: UnrolledCircuit, block: Block) -> float:
@@ -224,15 +233,23 @@ class JobService(Protocol):
 
 
 @runtime_checkable
-class KeepsCircuit(Protocol):
-    """An executor that can be told which transpiled circuit to use for an unrolled one."""
+class Resumable(Protocol):
+    """A service that goes on with what an earlier process of the run has chosen."""
 
     def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
-        """Use this circuit from now on.
+        """Use this transpiled circuit from now on.
 
         Raises:
             BackendError: if the backend cannot run it (any more).
         """
+        ...
+
+    def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
+        """Go on in a recorded session or batch, and tell the id of a new one."""
+        ...
+
+    def close_session(self) -> None:
+        """Tell the service that no more jobs come."""
         ...
 
 
@@ -250,9 +267,9 @@ class LocalService:
         """The executor's name."""
         return self._executor.name
 
-    def blocks(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> list[Block]:
+    def blocks(self, unrolled: UnrolledCircuit, rows: int, shots: int) -> list[Block]:
         """All in one: executors cut requests themselves."""
-        return [Block(0, request.plan.total_repeats, 0, request.shots)]
+        return [Block(0, rows, 0, shots)]
 
     def seconds(self, unrolled: UnrolledCircuit, block: Block) -> float:
         """Nothing is charged."""
@@ -290,14 +307,16 @@ def as_service(executor: Executor | JobService) -> JobService:
     return executor if isinstance(executor, JobService) else LocalService(executor)
 
 
-def cut(rows: int, shots: int, *, max_shots: int, max_executions: int) -> list[Block]:
+def cut(
+    rows: int, shots: int, *, max_rows: int, max_shots: int, max_executions: int
+) -> list[Block]:
     """Blocks that cover `rows` × `shots` within the limits, alike in size as far as possible."""
     parts = -(-shots // min(max_shots, max_executions))
     blocks = []
     first = 0
     for i in range(parts):
         size = shots // parts + (i < shots % parts)
-        count = -(-rows // max(1, max_executions // size))
+        count = -(-rows // max(1, min(max_rows, max_executions // size)))
         borders = [rows * j // count for j in range(count + 1)]
         blocks += [Block(start, stop, first, size) for start, stop in pairwise(borders)]
         first += size

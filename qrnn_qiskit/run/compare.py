@@ -17,9 +17,9 @@ from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.make import make_reference
 from qrnn_qiskit.run.cost import EvaluationCost, check_budget_of, qpu_seconds
 from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path
+from qrnn_qiskit.run.durable import write_durably
 from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import Adjoint, GradientResult, measure_gradient
-from qrnn_qiskit.run.durable import write_durably
 from qrnn_qiskit.run.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.runs import unchanged_setup

@@ -9,17 +9,21 @@ from typing import Any, final
 
 from qrnn_qiskit.circuit.export import to_qasm
 from qrnn_qiskit.errors import PendingError, RunError, SpecError
-from qrnn_qiskit.execution.service import as_service
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.run import checkpoint
 from qrnn_qiskit.run.cost import Account, check_budget
 from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path, is_run
 from qrnn_qiskit.run.forecast import compare
+from qrnn_qiskit.run.hardware import (
+    close_session,
+    keep_circuit,
+    open_submission,
+    with_device,
+)
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
-from qrnn_qiskit.run.submission import Submission
 from qrnn_qiskit.run.train import Training
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job, override_job
 from qrnn_qiskit.spec.job import Job
@@ -96,7 +100,7 @@ def run_job(
     directory = RunDirectory.create(
         path,
         {
-            "job": job_to_dict(job),
+            "job": job_to_dict(with_device(job, setup)),
             "state": "running",
             "target_names": list(setup.splits.target_names),
             "data": setup.splits.info.to_dict(),
@@ -107,6 +111,7 @@ def run_job(
     )
     reporter.message(f"run directory {path}")
     with directory.locked():
+        keep_circuit(setup, directory)
         return _train(setup, directory, wait, reporter)
 
 
@@ -146,6 +151,7 @@ def _continue(
 def unchanged_setup(job: Job, directory: RunDirectory, work: dict[str, Any]) -> Setup:
     """The setup of a run, if it still is the work that the run was started with."""
     setup = make_setup(job)
+    keep_circuit(setup, directory)
     found = describe(setup)
     for key, recorded in work.items():
         if found.get(key) != recorded:
@@ -166,19 +172,15 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
     try:
         submission = None
         if ledger is not None:
-            submission = Submission(
-                ledger,
-                as_service(setup.executor),
-                setup.unrolled,
-                wait=wait,
-                budget=job.budget.qpu_seconds,
-                notify=lambda text: _tell(directory, reporter, text),
+            submission = open_submission(
+                setup, ledger, wait=wait, notify=lambda text: _tell(directory, reporter, text)
             )
         evaluator = make_evaluator(setup, submission=submission, charge=account.charge)
         optimizer = OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
         state = Training(setup, evaluator, account, directory, reporter).run(optimizer)
         _write_weights(setup, directory, state)
         comparison = compare(setup, evaluator, state.best, directory)
+        close_session(setup)
     except PendingError as error:
         raise PendingError(f"{error}: continue later with: qrnn run {directory.path}") from None
     finally:

@@ -105,14 +105,15 @@ class Submission:
         return assemble(request.plan, request.shots, parts)
 
     def _plan(self, address: str, digest: str, request: EvaluationRequest) -> None:
-        blocks = self._service.blocks(self._unrolled, request)
+        rows = request.plan.total_repeats
+        blocks = self._service.blocks(self._unrolled, rows, request.shots)
         costs = [(block, self._service.seconds(self._unrolled, block)) for block in blocks]
         if self._service.outlives:
             self._spending().afford(sum(seconds for _, seconds in costs), self._budget)
         self._ledger.plan(
             address,
             digest,
-            request.plan.total_repeats * request.shots,
+            rows * request.shots,
             request.plan.to_bytes(),
             costs,
             self._service.name if self._service.outlives else "",
@@ -225,7 +226,7 @@ class Submission:
             if entry.job == row.job:
                 continue
             job = entry.job
-            stopped = not entry.final and self._ask(partial(self._service.cancel, job))
+            stopped = self._ask(partial(self._service.cancel, job))
             what = "cancelled while it waited" if stopped else "it ran too, and may be charged"
             if self._ledger.duplicate(row, job, f"second acceptance of {row.job}: {what}"):
                 self._notify(f"job {job} is a duplicate of {row.job}: {what}")
@@ -254,7 +255,7 @@ class Submission:
         Raises:
             JobError: if they are lost, or damaged too often.
         """
-        job, reason = row.job or "", ""
+        job, reason, state = row.job or "", "", "failed"
         for _ in range(MAX_FETCHES):
             try:
                 bits = self._ask(lambda: self._service.fetch_block(self._unrolled, job, row.block))
@@ -263,7 +264,7 @@ class Submission:
                 self._end(row, "lost", str(error))
                 return
             except BadResult as error:
-                reason = str(error)
+                reason, state = str(error), "lost" if error.empty else "failed"
                 time.sleep(FIRST_POLL_S)
             else:
                 self._ledger.completed(row.number, bits.to_bytes())
@@ -271,7 +272,7 @@ class Submission:
                 self._duplicates(row)
                 return
         self._charge(row)
-        self._end(row, "failed", reason)
+        self._end(row, state, reason)
 
     def _end(self, row: JobRow, state: str, reason: str, *, too_large: bool = False) -> None:
         """Record a job without results, and plan what takes its place.
