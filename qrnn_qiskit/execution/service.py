@@ -197,6 +197,15 @@ class JobService(Protocol):
         """
         ...
 
+    def tags(self, job: str) -> tuple[str, ...]:
+        """Tags of a job.
+
+        Raises:
+            LookupError: if the service does not know it.
+            Unreachable: if the service does not answer.
+        """
+        ...
+
     def report(self, job: str) -> JobReport:
         """How a job stands.
 
@@ -284,6 +293,10 @@ class LocalService:
     def listing(self, tag: str, since: float) -> list[Listed]:
         """Nothing is listed."""
         return []
+
+    def tags(self, job: str) -> tuple[str, ...]:
+        """Jobs that run at once have none."""
+        return ()
 
     def report(self, job: str) -> JobReport:
         """Done, or still in the queue."""

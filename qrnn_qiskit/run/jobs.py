@@ -20,6 +20,7 @@ from qrnn_qiskit.run.evaluator import Call
 from qrnn_qiskit.run.forecast import forecast
 from qrnn_qiskit.run.gradient import measure_gradient, measure_outputs
 from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.remote import spending
 from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.setup import Setup, make_cell, make_evaluator, make_setup, method_name
@@ -198,6 +199,8 @@ def status_run(run: Path | None = None) -> Any:
             requests = ledger.requests()
         finally:
             ledger.close()
+        if job.backend.is_service:
+            status.update(spending(directory.path, job.budget.qpu_seconds))
         for name in ("planned", "completed"):
             status[f"requests_{name}"] = sum(entry.state == name for entry in requests)
     return status

@@ -133,7 +133,7 @@ class Submission:
             for row in self._ledger.jobs(address, ["sending"]):
                 self._settle(row)
             rows = self._ledger.jobs(address, ["submitted"])
-            if rows and not [row for row in rows if self._advance(row)]:
+            if rows and not [row for row in rows if self.advance(row)]:
                 self._pause(f"job {rows[0].job} is not done yet{_more(rows)}")
 
     # -- submitting
@@ -233,15 +233,19 @@ class Submission:
 
     # -- collecting
 
-    def _advance(self, row: JobRow) -> bool:
-        """Look at a job; whether its state has changed."""
+    def advance(self, row: JobRow) -> bool:
+        """Look at a job that was submitted, and record what became of it; whether it has ended.
+
+        Raises:
+            JobError: if nothing may take the place of a job that failed.
+        """
         job = row.job or ""
         report = self._ask(lambda: self._service.report(job))
         if report.state in ("queued", "running"):
             return False
         self._delay = FIRST_POLL_S
         if report.state == "done":
-            self.take(row)
+            self._take(row)
         elif report.state == "gone":
             self._end(row, "lost", report.reason or "the service knows the job no longer")
         else:
@@ -249,12 +253,8 @@ class Submission:
             self._end(row, report.state, report.reason, too_large=report.too_large)
         return True
 
-    def take(self, row: JobRow) -> None:
-        """Record the outcomes of a job that is done.
-
-        Raises:
-            JobError: if they are lost, or damaged too often.
-        """
+    def _take(self, row: JobRow) -> None:
+        """Record the outcomes of a job that is done."""
         job, reason, state = row.job or "", "", "failed"
         for _ in range(MAX_FETCHES):
             try:

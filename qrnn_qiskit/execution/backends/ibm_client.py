@@ -33,6 +33,8 @@ CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
 POST_TIMEOUT_S = 300.0
 MAX_UNAUTHORIZED: Final = 5  # answers 401 in a row before giving up
+# Arguments of `QiskitRuntimeService` in place of the saved account: a rehearsal's.
+arguments: dict[str, Any] = {}
 # Answers to a submission that say that it was turned away unread.
 _BUSY: Final = (408, 425, 429)
 _TOO_LARGE: Final = (413,)
@@ -160,7 +162,8 @@ class Client:
         )
 
         try:
-            return QiskitRuntimeService(name=account, instance=instance)
+            given = arguments or {"name": account, "instance": instance}
+            return QiskitRuntimeService(**given)
         except AccountNotFoundError:
             named = f" of the name {account!r}" if account else ""
             raise BackendError(

@@ -201,6 +201,10 @@ class ServiceExecutor:
             if tag in (job.tags or ())
         ]
 
+    def tags(self, job: str) -> tuple[str, ...]:
+        """Tags of a job."""
+        return tuple(self._client.ask(lambda: self._client.service.job(job)).tags or ())
+
     def report(self, job: str) -> JobReport:
         """How a job stands, as the service sees it."""
         for _ in range(_MISSING_ASKED - 1):
