@@ -12,6 +12,7 @@ import numpy as np
 
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.backends import ibm_checks
 from qrnn_qiskit.execution.backends.aer import step_bits
 from qrnn_qiskit.execution.backends.ibm_checks import (
     Limits,
@@ -326,7 +327,7 @@ class ServiceExecutor:
 
     def _limits(self) -> Limits:
         shots = getattr(self._backend, "max_shots", None)
-        return Limits(int(shots)) if shots else Limits(Limits(1).executions)
+        return Limits(int(shots or ibm_checks.MAX_EXECUTIONS), ibm_checks.MAX_EXECUTIONS)
 
     def _open_mode(self) -> Any:
         """The backend itself, or the open batch or session; a closed one is opened anew."""
