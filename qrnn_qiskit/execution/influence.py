@@ -38,12 +38,8 @@ def noisy_occurrences(
         isa: the circuit that runs.
         over_rotations: gates that follow each gate of a name.
     """
-<<<<<<< HEAD
-    parts = list(_parts(unrolled, isa))
-    postselected = frozenset(unrolled.cell.postselected)
-=======
     parts = list(_parts(unrolled, isa, over_rotations or {}))
->>>>>>> noise
+    postselected = frozenset(unrolled.cell.postselected)
     mask = np.zeros(unrolled.occurrences.influence.shape, dtype=bool)
     forward = _Walker([DIAGONAL] * len(isa.qubits), backward=False)
     live = [forward.changes(part, observed=False) for part in parts]
@@ -103,13 +99,9 @@ def _parts(
         if operation.name in ("barrier", "delay"):
             continue
         if not is_parametrized(operation):
-<<<<<<< HEAD
             yield constant(operation, qubits, *(place_of[bit] for bit in item.clbits))
-=======
-            yield constant(operation, qubits, step_of[item.clbits[0]] if item.clbits else -1)
             if operation.name in over_rotations:
                 yield constant(over_rotations[operation.name], qubits)
->>>>>>> noise
             continue
         for piece in pauli_rotations(operation, unrolled.cell.name):
             on = tuple(qubits[q] for q in piece.qubits)

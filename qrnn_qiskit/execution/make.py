@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import cast
 
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
@@ -32,16 +33,24 @@ def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
         from qrnn_qiskit.execution.backends.aer import AerExecutor
 
         return AerExecutor(make_noise(noise), transpile)
-    if not backend.name.startswith(("fake_", "ibm_")):
+    if not (backend.is_service or backend.name.startswith("fake_")):
         raise SpecError(
             f"backend.name = {backend.name!r} is unknown{nearest(backend.name, SIMULATORS)}; "
-            "known: exact, aer, and devices such as fake_marrakesh"
+            "known: exact, aer, devices such as fake_marrakesh, ibm_... and least_busy"
         )
     if noise is not None:
         raise SpecError(
             f"[noise] is for the simulators exact and aer; {backend.name} brings its own: remove "
             f'[noise], or set backend.name = "aer" and noise.device = "{backend.name}"'
         )
+    if backend.is_service:
+        from qrnn_qiskit.execution.backends.ibm_service import ServiceExecutor, ServiceOptions
+
+        service = ServiceOptions(
+            backend.name, backend.account, backend.instance, backend.mode, backend.options
+        )
+        # Without submit, poll and fetch of its own: only a run, with its ledger, may use it.
+        return cast(Executor, ServiceExecutor(service, transpile))
     from qrnn_qiskit.execution.backends.ibm import IBMExecutor
 
     return IBMExecutor(backend.name, transpile)

@@ -103,18 +103,10 @@ class _Compiler:
             name = item.operation.name
             if name in ("barrier", "delay"):
                 continue
-<<<<<<< HEAD
-            if name == "measure":
+            if name in MEASUREMENTS:
                 flips = self._noise.flips(self._physical[qubits[0]]) if self._noise else (0.0, 0.0)
                 wires.measure(qubits[0], bits[item.clbits[0]], flips)
-            elif name == "reset":
-=======
-            if name in MEASUREMENTS:
-                step, k = bits[item.clbits[0]]
-                flips = self._noise.flips(self._physical[qubits[0]]) if self._noise else (0.0, 0.0)
-                self._operations.append(Measure(qubits[0], step, k, flips))
             elif name in RESETS:
->>>>>>> noise
                 self._operations.append(Reset(qubits[0]))
             elif name == "quantum_channel":
                 self._add_error(item.operation._quantum_error, qubits)

@@ -31,8 +31,9 @@ from qrnn_qiskit.run.cost import (
     seconds_per_execution,
 )
 from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path
+from qrnn_qiskit.run.durable import write_durably
 from qrnn_qiskit.run.gradient import Adjoint
-from qrnn_qiskit.run.ledger import Ledger, write_durably
+from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.runs import unchanged_setup

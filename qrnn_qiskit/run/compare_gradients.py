@@ -18,12 +18,15 @@ from qrnn_qiskit.gradients import GradientProblem
 from qrnn_qiskit.learning.dataset import Dataset, Splits
 from qrnn_qiskit.run.cost import EvaluationCost, qpu_seconds
 from qrnn_qiskit.run.directory import RunDirectory
+from qrnn_qiskit.run.durable import write_durably
 from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import Adjoint, measure_gradient
-from qrnn_qiskit.run.ledger import Ledger, write_durably
+from qrnn_qiskit.run.hardware import open_submission
+from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.reporter import Reporter
 from qrnn_qiskit.run.setup import Setup, make_rule, make_setup
 from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.submission import Submission
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
 from qrnn_qiskit.spec.gradient import MethodSpec
 from qrnn_qiskit.spec.job import Job
@@ -184,21 +187,25 @@ def measure_all(
     found = [Measurement(**json.loads(line)) for line in lines]
     setups = {num_steps: shortened(setup, num_steps) for num_steps in lengths(setup)}
     for point in points(setup)[len(found) :]:
-        found.append(_measure(setups[point.num_steps], point, ledger))
+        short = setups[point.num_steps]
+        submission = None
+        if ledger is not None:
+            submission = open_submission(short, ledger, wait=True, notify=reporter.message)
+        found.append(_measure(short, point, submission))
         text = "".join(json.dumps(asdict(measured)) + "\n" for measured in found)
         write_durably(path, text.encode())
         reporter.part(f"T = {point.num_steps}, {point.shots:,} shots: {point.method.title}")
     return found
 
 
-def _measure(setup: Setup, point: Point, ledger: Ledger | None) -> Measurement:
+def _measure(setup: Setup, point: Point, submission: Submission | None) -> Measurement:
     rule = make_rule(with_method(setup.job, point.method, point.shots))
     evaluator = Evaluator(
         setup.unrolled,
         setup.executor,
         kind=setup.job.readout.output,
         seed=setup.job.seed,
-        ledger=ledger,
+        submission=submission,
     )
     weights, readout = setup.split_parameters(setup.initial)
     place = (point.num_steps, point.shots, point.index)

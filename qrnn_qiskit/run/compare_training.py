@@ -15,9 +15,11 @@ from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.run.compare_gradients import lengths, shortened, with_method
 from qrnn_qiskit.run.cost import Account
 from qrnn_qiskit.run.directory import RunDirectory
+from qrnn_qiskit.run.durable import write_durably
 from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import measure_outputs
-from qrnn_qiskit.run.ledger import Ledger, write_durably
+from qrnn_qiskit.run.hardware import open_submission
+from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
 from qrnn_qiskit.run.train import Training
@@ -108,9 +110,10 @@ def _train(
     account = Account(mine)
     spec = mine.job.optimizer
     ledger = None if has_reference(mine.job.backend) else Ledger(path)
-    evaluator = make_evaluator(mine, ledger=ledger, charge=account.charge)
-    training = Training(mine, evaluator, account, directory, Silent())
     try:
+        submission = None if ledger is None else open_submission(mine, ledger, wait=True)
+        evaluator = make_evaluator(mine, submission=submission, charge=account.charge)
+        training = Training(mine, evaluator, account, directory, Silent())
         reason = training.run(OPTIMIZERS.build(spec.name, spec.options)).reason
     except BudgetError:
         reason = "shots used up"

@@ -25,9 +25,9 @@ from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
 from qrnn_qiskit.run.evaluator import Evaluator
 from qrnn_qiskit.run.gradient import Adjoint
-from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.objective import Objective
 from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.submission import Submission
 from qrnn_qiskit.run.weights import read_weights
 from qrnn_qiskit.spec.gradient import GradientSpec
 from qrnn_qiskit.spec.job import Job
@@ -122,8 +122,7 @@ class Setup:
 def make_evaluator(
     setup: Setup,
     *,
-    ledger: Ledger | None = None,
-    wait: bool = True,
+    submission: Submission | None = None,
     charge: Callable[[int], None] | None = None,
 ) -> Evaluator:
     """The evaluator of a job; the other arguments are those of `Evaluator`."""
@@ -132,8 +131,7 @@ def make_evaluator(
         setup.executor,
         kind=setup.job.readout.output,
         seed=setup.job.seed,
-        ledger=ledger,
-        wait=wait,
+        submission=submission,
         charge=charge,
     )
 

@@ -19,14 +19,9 @@ from qrnn_qiskit.spec.noise import OF_A_DEVICE
 _SELECTORS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "cell": (("file", "name"), ()),
     "data": (("file", "name"), ()),
-<<<<<<< HEAD
     "gradient": (("method",), ("shots_total", "forward_shots", "allocation")),
     "loss": (("name",), ("last", "correction")),
-=======
-    "gradient": (("method",), ("shots_total", "forward_shots")),
-    "loss": (("name",), ("last",)),
     "noise": (("preset",), ("scale", "idle")),
->>>>>>> noise
     "optimizer": (("name",), ()),
 }
 # Keys that exclude each other: a later one takes the place of an earlier one.

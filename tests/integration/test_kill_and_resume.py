@@ -164,8 +164,9 @@ def result(run: Path) -> dict[str, Any]:
         },
     }
     if (run / "ledger.sqlite").exists():
-        ledger = Ledger(run)
-        found["ledger"] = [(e.address, e.digest, e.state, e.result) for e in ledger.entries()]
+        ledger = Ledger(run, looking=True)
+        found["requests"] = [(r.address, r.digest, r.state) for r in ledger.requests()]
+        found["jobs"] = [(row.address, row.state, row.result) for row in ledger.jobs()]
         ledger.close()
     return found
 
