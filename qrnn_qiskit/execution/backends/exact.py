@@ -105,11 +105,6 @@ class ExactExecutor:
         compiled = self._programs(unrolled)
         plan = request.plan
         count = plan.repeats * request.shots
-        # Row r draws from a stream of its own, so that chunks do not matter.
-        seeds = [
-            int(stream.generate_state(1, np.uint64)[0])
-            for stream in np.random.SeedSequence(request.seed).spawn(plan.num_rows)
-        ]
         parts: list[PackedBits] = []
         step = max(1, CHUNK_SHOTS // int(count.max()))
         for start in range(0, plan.num_rows, step):
@@ -117,7 +112,8 @@ class ExactExecutor:
             angles = compiled.angles(plan.angles(unrolled.angle_map, rows))
             parts.append(
                 PackedBits.from_bits(
-                    sample(compiled.program, angles, count[rows], seeds[rows]), count[rows]
+                    sample(compiled.program, angles, count[rows], request.seed, first_row=start),
+                    count[rows],
                 )
             )
         packed = np.concatenate([part.packed for part in parts])
