@@ -12,6 +12,7 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.engine.forward import outputs as engine_outputs
 from qrnn_qiskit.engine.reverse import value_and_vjp
 from qrnn_qiskit.engine.sample import sample
+from qrnn_qiskit.engine.shifted import shifted_outputs
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
@@ -61,11 +62,21 @@ class ExactExecutor:
     def exact_outputs(
         self, unrolled: UnrolledCircuit, plan: EvaluationPlan, kind: OutputKind
     ) -> Outputs:
-        """Exact outputs `[R, T, K]` of all rows."""
-        parts = [
-            self.forward(unrolled, plan.angles(unrolled.angle_map, slice(i, i + CHUNK_ROWS)), kind)
-            for i in range(0, plan.num_rows, CHUNK_ROWS)
-        ]
+        """Exact outputs `[R, T, K]` of all rows.
+
+        Rows with a shifted occurrence are worked out beside the row that they are shifted from.
+        """
+        compiled = self._programs(unrolled)
+        base = compiled.angles(plan.angles(unrolled.angle_map, slice(0, plan.num_sequences)))
+        parts = []
+        for start in range(0, plan.num_rows, CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            angles = compiled.angles(plan.angles(unrolled.angle_map, rows))
+            if kind == "z" and np.any(plan.occurrence[rows] >= 0):
+                part = shifted_outputs(compiled.program, base, angles, plan.sequence[rows])
+            else:
+                part = engine_outputs(compiled.program, angles, kind=kind)
+            parts.append(part)
         return Outputs(np.concatenate(parts))
 
     def forward(self, unrolled: UnrolledCircuit, angles: Array, kind: OutputKind) -> Array:
