@@ -36,7 +36,7 @@ def shifted_outputs(
     *,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Array:
-    """<Z> of each bit, `[R, T, K]`, as `outputs` has it, up to rounding.
+    """<Z> of each output bit, `[R, T, K]`, as `outputs` has it, up to rounding.
 
     Args:
         program: the circuit.
@@ -51,8 +51,8 @@ def shifted_outputs(
         BackendError: where the memory limit is too small for a block of 8 rows.
     """
     base, angles = program.checked(base), program.checked(angles)
-    result = np.empty((len(angles), program.num_steps, program.num_bits))
     tape = tape_of(program, joint=False)
+    result = np.empty((len(angles), program.num_steps, tape.start.size // program.num_steps))
     stretches = _stretches(tape)
     near, where = _located(stretches, base, angles, base_of)
     used, number = np.unique(base_of[near], return_inverse=True)

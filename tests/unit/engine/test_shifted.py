@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,11 +15,13 @@ from tests.unit.engine.dense import random_angles
 from tests.unit.engine.test_forward import noisy_program
 
 
-@pytest.mark.parametrize("num_bits", [1, 2])
+@pytest.mark.parametrize(("num_bits", "postselected"), [(1, ()), (2, ()), (2, (0,))])
 @pytest.mark.parametrize("memory", [2**30, 2**16 * 10])
-def test_every_angle_shifted(num_bits: int, memory: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_angle_shifted(
+    num_bits: int, postselected: tuple[int, ...], memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shifted, "ENOUGH", 0)
-    program = noisy_program(num_steps=5, num_bits=num_bits)
+    program = replace(noisy_program(num_steps=5, num_bits=num_bits), postselected=postselected)
     base = random_angles(program, 2, 4)
     shifts = np.eye(program.num_angles)[None] * np.array([np.pi / 2, -np.pi / 2])[:, None, None]
     rows = (base[:, None, None, :] + shifts).reshape(-1, program.num_angles)
