@@ -35,7 +35,7 @@ class PureSegment:
     """Gates up to a measured qubit.
 
     Attributes:
-        gates: in order of time: (angle, generator) or (-1, unitary of all qubits).
+        gates: in order of time: (angle, rotation) or (-1, matrix).
         columns: angles that they read, ascending.
         source: `[d]` components that may differ from 0 before the segment.
         kept: `[2, d']` components after the gates that each outcome keeps, 0 first; they become
@@ -44,7 +44,7 @@ class PureSegment:
         slot: step * K + bit, or `HIDDEN`.
     """
 
-    gates: tuple[tuple[int, Permutation | Complex], ...]
+    gates: tuple[tuple[int, Permutation | Local], ...]
     columns: Index
     source: Index
     kept: Index
@@ -80,10 +80,25 @@ def _permutation(generator: str, qubits: tuple[int, ...], num_qubits: int) -> Pe
     return Permutation(index, factor, bool(np.all(index == np.arange(2**num_qubits))))
 
 
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Local:
+    """A matrix `[2^k, 2^k]`; `index` `[2^k, 2^(n-k)]` are the components that it mixes."""
+
+    matrix: Complex
+    index: Index
+
+
+def _local(matrix: Complex, qubits: tuple[int, ...], num_qubits: int) -> Local:
+    others = [q for q in range(num_qubits) if q not in qubits]
+    index = np.arange(2**num_qubits).reshape((2,) * num_qubits).transpose(*qubits, *others)
+    return Local(matrix, index.reshape(len(matrix), -1))
+
+
 @lru_cache(maxsize=1024)
-def _unitary(ptm: bytes, qubits: tuple[int, ...], num_qubits: int) -> Complex | None:
-    """The matrix on all qubits of a unitary channel, up to a phase; None if it is not unitary."""
-    k = len(qubits)
+def _unitary(ptm: bytes, num_qubits: int) -> Complex | None:
+    """The matrix `[2^k, 2^k]` of a unitary channel, up to a phase; None if it is not unitary."""
+    k = num_qubits
     matrix = np.frombuffer(ptm).reshape(4**k, 4**k)
     strings = pauli_matrices(k)
     # Sum of R[i, j] P_i x conj(P_j) is vec(U) vec(U)^dagger, reshuffled.
@@ -92,17 +107,13 @@ def _unitary(ptm: bytes, qubits: tuple[int, ...], num_qubits: int) -> Complex | 
     values, vectors = np.linalg.eigh(choi)
     if abs(values[-1] - 2**k) > _UNITARY * 4**k or np.abs(values[:-1]).max() > _UNITARY * 4**k:
         return None
-    gate = vectors[:, -1].reshape(2**k, 2**k) * np.sqrt(2**k)
+    gate: Complex = vectors[:, -1].reshape(2**k, 2**k) * np.sqrt(2**k)
     largest = gate.ravel()[np.argmax(np.abs(gate))]
     gate = gate * (abs(largest) / largest)
-    if np.abs(gate.imag).max() < _UNITARY:
-        gate = gate.real.astype(np.complex128)
-    others = [q for q in range(num_qubits) if q not in qubits]
-    full = np.kron(gate, np.eye(2 ** len(others))).reshape((2,) * (2 * num_qubits))
-    present = [*qubits, *others]
-    order = [present.index(q) for q in range(num_qubits)]
-    result: Complex = full.transpose(order + [num_qubits + i for i in order])
-    return np.ascontiguousarray(result.reshape(2**num_qubits, 2**num_qubits))
+    # Entries that ought to be 0 decide which qubits stay classical.
+    gate.real[np.abs(gate.real) < _UNITARY] = 0.0
+    gate.imag[np.abs(gate.imag) < _UNITARY] = 0.0
+    return gate
 
 
 @final
@@ -166,8 +177,11 @@ class PureStates:
         cos, sin = np.cos(half), np.sin(half)
         place = {int(column): i for i, column in enumerate(segment.columns)}
         for column, gate in segment.gates:
-            if not isinstance(gate, Permutation):
-                state = (gate @ state.reshape(len(gate), -1)).reshape(state.shape)
+            if isinstance(gate, Local):
+                mixed = state[gate.index]
+                turned = (gate.matrix @ mixed.reshape(len(mixed), -1)).reshape(mixed.shape)
+                state = np.empty_like(state)
+                state[gate.index] = turned
                 continue
             i = place[column]
             turned = state if gate.diagonal else state[gate.index]
@@ -179,56 +193,104 @@ class PureStates:
 
 def pure_states(program: Program) -> PureStates | None:
     """The program as histories of pure states; None if noise makes that impossible."""
-    n = program.num_qubits
-    index = np.arange(2**n)
-    fresh = set(range(n))  # qubits in state 0 for certain
-    segments: list[PureSegment] = []
-    gates: list[tuple[int, Permutation | Complex]] = []
-    source = np.zeros(1, dtype=np.intp)
-    real = True
+    builder = _Builder(program.num_qubits)
+    for operation in simplify(program):
+        if isinstance(operation, Rotation):
+            builder.rotate(operation)
+        elif isinstance(operation, Channel):
+            unitary = _unitary(np.ascontiguousarray(operation.ptm).tobytes(), len(operation.qubits))
+            if unitary is None:
+                return None
+            builder.apply(unitary, operation.qubits)
+        elif isinstance(operation, Outcome):
+            if operation.flip != (0.0, 0.0):
+                return None
+            slot = operation.step * program.num_bits + operation.bit
+            builder.measure(operation.qubit, slot, operation.reset)
+        elif isinstance(operation, Reset):
+            builder.reset(operation.qubit)
+        elif operation.qubit not in builder.classical:
+            builder.measure(operation.qubit, HIDDEN, reset=False)
+    if not builder.segments:
+        return None
+    dtype = np.dtype(np.float64 if builder.real else np.complex128)
+    return PureStates(program.num_qubits, tuple(builder.segments), dtype)
 
-    def close(qubit: int, slot: int, reset: bool) -> None:
-        nonlocal gates, source
-        columns = np.unique(np.array([c for c, _ in gates if c >= 0], dtype=np.intp))
-        bit = (index // 2 ** (n - 1 - qubit)) % 2
+
+@final
+class _Builder:
+    """Collects segments.
+
+    Attributes:
+        fresh: qubits in state 0 for certain.
+        classical: qubits in state 0 or 1, the history says which; the fresh ones among them.
+        real: whether all matrices are real.
+    """
+
+    def __init__(self, num_qubits: int) -> None:
+        self.num_qubits = num_qubits
+        self.segments: list[PureSegment] = []
+        self.fresh = set(range(num_qubits))
+        self.classical = set(range(num_qubits))
+        self.real = True
+        self._gates: list[tuple[int, Permutation | Local]] = []
+        self._source: Index = np.zeros(1, dtype=np.intp)
+
+    def rotate(self, rotation: Rotation) -> None:
+        """Add a rotation."""
+        gate = _permutation(rotation.generator, rotation.qubits, self.num_qubits)
+        self._gates.append((rotation.angle, gate))
+        self.real = self.real and rotation.generator.count("Y") % 2 == 1
+        moved = {q for q, p in zip(rotation.qubits, rotation.generator, strict=True) if p in "XY"}
+        self.fresh -= moved
+        self.classical -= moved
+
+    def apply(self, matrix: Complex, qubits: tuple[int, ...]) -> None:
+        """Add a constant gate `[2^k, 2^k]`."""
+        self._gates.append((-1, _local(matrix, qubits, self.num_qubits)))
+        self.real = self.real and not matrix.imag.any()
+        k = len(qubits)
+        index = np.arange(2**k)
+        moved = set()
+        for i, q in enumerate(qubits):
+            bit = (index >> (k - 1 - i)) & 1
+            if matrix[bit[:, None] != bit].any():
+                moved.add(q)
+        self.fresh -= moved
+        permutes = np.all(np.count_nonzero(matrix, axis=0) == 1)
+        if not (permutes and self.classical.issuperset(qubits)):
+            self.classical -= moved
+
+    def reset(self, qubit: int) -> None:
+        """Bring a qubit to state 0."""
+        if qubit not in self.classical:
+            self.measure(qubit, HIDDEN, reset=True)
+        elif qubit not in self.fresh:
+            # One of the two components is 0.
+            merged = np.array([[1.0, 1.0], [0.0, 0.0]], dtype=np.complex128)
+            self._gates.append((-1, _local(merged, (qubit,), self.num_qubits)))
+            self.fresh.add(qubit)
+
+    def measure(self, qubit: int, slot: int, reset: bool) -> None:
+        """Close a segment by a measurement, followed by a reset or not."""
+        n, index = self.num_qubits, np.arange(2**self.num_qubits)
+        place = n - 1 - qubit
+        columns = np.unique(np.array([c for c, _ in self._gates if c >= 0], dtype=np.intp))
         possible = np.ones(2**n, dtype=bool)
-        for q in fresh - {qubit}:
-            possible &= (index // 2 ** (n - 1 - q)) % 2 == 0
-        if reset or qubit in fresh:
+        for q in self.fresh - {qubit}:
+            possible &= (index >> (n - 1 - q)) & 1 == 0
+        bit = (index >> place) & 1
+        self.classical.add(qubit)
+        if reset or qubit in self.fresh:
             # A 1 is turned into a 0.
-            fresh.add(qubit)
+            self.fresh.add(qubit)
             left = np.flatnonzero(possible & (bit == 0))
-            kept = np.stack([left, left + 2 ** (n - 1 - qubit)])
+            kept = np.stack([left, left + 2**place])
             weight = np.ones(kept.shape)
         else:
             left = np.flatnonzero(possible)
             kept = np.stack([left, left])
             weight = np.stack([1.0 - bit[left], 1.0 * bit[left]])
-        segments.append(PureSegment(tuple(gates), columns, source, kept, weight, slot))
-        source, gates = left, []
-
-    for operation in simplify(program):
-        if isinstance(operation, Rotation):
-            gate = _permutation(operation.generator, operation.qubits, n)
-            real = real and operation.generator.count("Y") % 2 == 1
-            gates.append((operation.angle, gate))
-            fresh.difference_update(operation.qubits)
-        elif isinstance(operation, Channel):
-            ptm = np.ascontiguousarray(operation.ptm)
-            unitary = _unitary(ptm.tobytes(), operation.qubits, n)
-            if unitary is None:
-                return None
-            real = real and not unitary.imag.any()
-            gates.append((-1, unitary))
-            fresh.difference_update(operation.qubits)
-        elif isinstance(operation, Outcome):
-            if operation.flip != (0.0, 0.0):
-                return None
-            close(
-                operation.qubit, operation.step * program.num_bits + operation.bit, operation.reset
-            )
-        elif operation.qubit not in fresh:
-            close(operation.qubit, HIDDEN, isinstance(operation, Reset))
-    if not segments:
-        return None
-    return PureStates(n, tuple(segments), np.dtype(np.float64 if real else np.complex128))
+        segment = PureSegment(tuple(self._gates), columns, self._source, kept, weight, slot)
+        self.segments.append(segment)
+        self._source, self._gates = left, []
