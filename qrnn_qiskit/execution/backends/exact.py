@@ -12,6 +12,7 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.engine.forward import outputs as engine_outputs
 from qrnn_qiskit.engine.reverse import value_and_vjp
 from qrnn_qiskit.engine.sample import sample
+from qrnn_qiskit.engine.shifted import shifted_outputs
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
@@ -65,11 +66,21 @@ class ExactExecutor:
     def exact_outputs(
         self, unrolled: UnrolledCircuit, plan: EvaluationPlan, kind: OutputKind
     ) -> Outputs:
-        """Exact outputs `[R, T, K]` of all rows."""
-        parts = [
-            self.forward(unrolled, plan.angles(unrolled.angle_map, slice(i, i + CHUNK_ROWS)), kind)
-            for i in range(0, plan.num_rows, CHUNK_ROWS)
-        ]
+        """Exact outputs `[R, T, K]` of all rows.
+
+        Rows with a shifted occurrence are worked out beside the row that they are shifted from.
+        """
+        compiled = self._programs(unrolled)
+        base = compiled.angles(plan.angles(unrolled.angle_map, slice(0, plan.num_sequences)))
+        parts = []
+        for start in range(0, plan.num_rows, CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            angles = compiled.angles(plan.angles(unrolled.angle_map, rows))
+            if kind == "z" and np.any(plan.occurrence[rows] >= 0):
+                part = shifted_outputs(compiled.program, base, angles, plan.sequence[rows])
+            else:
+                part = engine_outputs(compiled.program, angles, kind=kind)
+            parts.append(part)
         return Outputs(np.concatenate(parts))
 
     def forward(self, unrolled: UnrolledCircuit, angles: Array, kind: OutputKind) -> Array:
@@ -109,11 +120,6 @@ class ExactExecutor:
         compiled = self._programs(unrolled)
         plan = request.plan
         count = plan.repeats * request.shots
-        # Row r draws from a stream of its own, so that chunks do not matter.
-        seeds = [
-            int(stream.generate_state(1, np.uint64)[0])
-            for stream in np.random.SeedSequence(request.seed).spawn(plan.num_rows)
-        ]
         parts: list[PackedBits] = []
         step = max(1, CHUNK_SHOTS // int(count.max()))
         for start in range(0, plan.num_rows, step):
@@ -121,7 +127,8 @@ class ExactExecutor:
             angles = compiled.angles(plan.angles(unrolled.angle_map, rows))
             parts.append(
                 PackedBits.from_bits(
-                    sample(compiled.program, angles, count[rows], seeds[rows]), count[rows]
+                    sample(compiled.program, angles, count[rows], request.seed, first_row=start),
+                    count[rows],
                 )
             )
         packed = np.concatenate([part.packed for part in parts])
