@@ -178,7 +178,7 @@ def _products(problem: GradientProblem, left: Index, right: Index, directions: A
 
 def _rows(problem: GradientProblem, products: _Products) -> HessianRows:
     jacobian = problem.angle_map.weight_jacobian(problem.weights, problem.features)
-    reach = (problem.occurrences.influence & problem.steps).any(axis=1)
+    reach: NDArray[np.bool_] = np.any(problem.occurrences.influence & problem.steps, axis=1)
     live = np.flatnonzero(np.any(jacobian.values != 0, axis=0) & reach[jacobian.occurrence])
     apart = products.one != products.other
     ordered = np.sort(np.stack([products.one, products.other], axis=1)[apart], axis=1)

@@ -17,6 +17,7 @@ from qrnn_qiskit.gradients.hessian import HessianForm
 from qrnn_qiskit.gradients.problem import GradientRule
 from qrnn_qiskit.learning.labels import check_labels, check_readout
 from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss, Loss
+from qrnn_qiskit.learning.postselection import check_survival, conditional, kept_of
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
 from qrnn_qiskit.run.evaluator import Call, Evaluator
@@ -30,6 +31,7 @@ from qrnn_qiskit.run.gradient import (
 from qrnn_qiskit.run.hessian import MAX_ROWS, HessianResult, measure_hessian
 from qrnn_qiskit.run.objective import Correction, Objective
 from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.survival import check_expected_survival
 
 
 def evaluate(
@@ -54,14 +56,19 @@ def evaluate(
         output: "z" or "probabilities".
 
     Returns:
-        Outputs with mean `[B, T, K]`.
+        Outputs with mean `[B, T, K]`; of a post-selected circuit given that a shot is kept.
 
     Raises:
         QRNNError: saying what does not fit.
     """
     evaluator = _evaluator(unrolled, executor, output, shots, seed)
     point, sequences = _arrays(unrolled, weights, features)
-    return measure_outputs(evaluator, point, sequences, shots, Call("evaluate", (0,)))
+    check_expected_survival(unrolled, point, sequences, shots)
+    raw = measure_outputs(evaluator, point, sequences, shots, Call("evaluate", (0,)))
+    if not unrolled.postselected:
+        return raw
+    check_survival(*kept_of(raw))
+    return conditional(raw)
 
 
 def gradient(
@@ -111,6 +118,7 @@ def gradient(
     evaluator = _evaluator(unrolled, executor, output, sampled, seed)
     point, sequences = _arrays(unrolled, weights, features)
     objective = _objective(unrolled, loss, last, correction, output)
+    check_expected_survival(unrolled, point, sequences, shots)
     return measure_gradient(
         evaluator,
         rule,
@@ -173,6 +181,7 @@ def hessian(
     evaluator = _evaluator(unrolled, executor, output, _sampled(shots, shots_total), seed)
     point, sequences = _arrays(unrolled, weights, features)
     objective = _objective(unrolled, loss, last, correction, output)
+    check_expected_survival(unrolled, point, sequences, shots)
     along = None if direction is None else np.asarray(direction, dtype=np.float64)
     if (along is not None) != (form == "product") or (
         along is not None and along.shape != point.shape
@@ -217,7 +226,8 @@ def _objective(
         Readout("identity", values, values),
         made,
         step_mask(unrolled.num_steps, last),
-        correction=correction,
+        unrolled.postselected,
+        correction,
     )
 
 
