@@ -126,6 +126,8 @@ class RunDirectory:
         entry["shots"] = entry.pop("shots_used")
         entry["qpu_seconds"] = entry.pop("qpu_seconds_used")
         del entry["shots_left"]
+        if report.gradient is None:
+            del entry["gradient"]
         with (self.path / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 

@@ -32,6 +32,24 @@ class Adjoint:
 
 @final
 @dataclass(frozen=True, slots=True)
+class GradientCost:
+    """What the shots of a gradient went to, for the decisions on later ones.
+
+    Attributes:
+        spread: w² (1 - y²) of each output, `[B, T, K]`, w = dL/dy.
+        forward_shots: on base rows.
+        forward_variance: part of the summed variance that is due to them.
+        weight_shots: on the rows of each weight, `[P]`; a row of several is shared evenly.
+    """
+
+    spread: Array
+    forward_shots: int
+    forward_variance: float
+    weight_shots: Array
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class GradientResult:
     """A loss, its gradient, and what they cost.
 
@@ -41,6 +59,7 @@ class GradientResult:
         readout_gradient: by the readout's parameters, `[n]`.
         rows: evaluated rows, base rows included; 0 for reverse mode.
         shots_total: over all rows; 0 if exact.
+        cost: what they went to; None if exact.
     """
 
     loss: Estimate
@@ -48,6 +67,7 @@ class GradientResult:
     readout_gradient: Estimate
     rows: int
     shots_total: int
+    cost: GradientCost | None = None
 
 
 def measure_gradient(
@@ -100,17 +120,26 @@ def measure_gradient(
         gradient = Estimate(gradient.mean, np.sqrt(rule.variance(plan, outputs, by_outputs)))
     by_readout = by_readout - objective.readout_bias(readout, base)
     readout_gradient = Estimate(by_readout)
-    if base.count is not None:
+    cost: GradientCost | None = None
+    if base.count is not None and per_row is not None:
+        shifted = gradient
         gradient = _with_forward_error(
             plan, outputs, pool, objective, readout, by_outputs, gradient
         )
         readout_gradient = _readout_estimate(objective, readout, base, targets, by_readout)
+        cost = GradientCost(
+            by_outputs**2 * np.maximum(1 - base.mean**2, 0.0),
+            int(plan.repeats[: plan.num_sequences].sum()) * per_row,
+            _total_variance(gradient) - _total_variance(shifted),
+            plan.repeats_by_weight() * per_row,
+        )
     return GradientResult(
         loss=objective.loss_estimate(readout, base, targets),
         gradient=gradient,
         readout_gradient=readout_gradient,
         rows=plan.num_rows,
         shots_total=0 if per_row is None else plan.total_repeats * per_row,
+        cost=cost,
     )
 
 
@@ -184,6 +213,11 @@ def _with_forward_error(
     # Itself an estimate, the covariance must not make a variance negative.
     total = np.maximum(total + shared, 0.5 * total)
     return Estimate(gradient.mean, np.sqrt(total))
+
+
+def _total_variance(gradient: Estimate) -> float:
+    error = gradient.standard_error
+    return 0.0 if error is None else float(np.sum(error**2))
 
 
 def _readout_estimate(

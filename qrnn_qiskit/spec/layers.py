@@ -18,7 +18,7 @@ from qrnn_qiskit.spec.messages import shown
 _SELECTORS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "cell": (("file", "name"), ()),
     "data": (("file", "name"), ()),
-    "gradient": (("method",), ("shots_total", "forward_shots", "allocation")),
+    "gradient": (("method",), ("shots_total", "forward_shots", "allocation", "adaptive")),
     "loss": (("name",), ("last",)),
     "optimizer": (("name",), ()),
 }
