@@ -74,6 +74,11 @@ class EvaluationPlan:
         """Rows with their repeats: what one shot of the plan costs."""
         return int(self.repeats.sum())
 
+    def repeats_by_weight(self) -> Array:
+        """Repeats of the rows of each weight `[P]`; a row of several weights is shared evenly."""
+        terms = np.bincount(self.term_row, minlength=self.num_rows)
+        return self._scatter(self.repeats[self.term_row] / terms[self.term_row])
+
     def angles(self, angle_map: AngleMap, rows: slice) -> Array:
         """Dense angles `[rows, O]` of some rows, in rad."""
         angles = angle_map.angles(

@@ -36,6 +36,24 @@ class Adjoint:
 
 @final
 @dataclass(frozen=True, slots=True)
+class GradientCost:
+    """What the shots of a gradient went to, for the decisions on later ones.
+
+    Attributes:
+        spread: w² (1 - y²) of each output, `[B, T, K]`, w = dL/dy.
+        forward_shots: on base rows.
+        forward_variance: part of the summed variance that is due to them.
+        weight_shots: on the rows of each weight, `[P]`; a row of several is shared evenly.
+    """
+
+    spread: Array
+    forward_shots: int
+    forward_variance: float
+    weight_shots: Array
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class GradientResult:
     """A loss, its gradient, and what they cost.
 
@@ -45,6 +63,7 @@ class GradientResult:
         readout_gradient: by the readout's parameters, `[n]`.
         rows: evaluated rows, base rows included; 0 for reverse mode.
         shots_total: over all rows; 0 if exact.
+        cost: what they went to; None if exact.
     """
 
     loss: Estimate
@@ -52,6 +71,7 @@ class GradientResult:
     readout_gradient: Estimate
     rows: int
     shots_total: int
+    cost: GradientCost | None = None
 
 
 def measure_gradient(
@@ -107,9 +127,18 @@ def measure_gradient(
         pool = pooled_base(plan, outputs)
     base = pool.outputs
     estimate = objective.estimate(readout, base, targets)
+    cost: GradientCost | None = None
     if by == "weights":
         by_weights = Contraction.by_weights(plan)
-        gradient = contracted(plan, by_weights, outputs, estimate, rule, pool).total()
+        spread, of_rows = _contracted(plan, by_weights, outputs, estimate, rule, pool)
+        gradient = spread.total()
+        if spread.first is not None and per_row is not None:
+            cost = GradientCost(
+                estimate.cotangent**2 * np.maximum(1 - base.mean**2, 0.0),
+                int(plan.repeats[: plan.num_sequences].sum()) * per_row,
+                float(spread.first.sum() - of_rows.sum()),
+                plan.repeats_by_weight() * per_row,
+            )
     else:
         size = features[0].size
         of_features = Contraction(plan.term_row, plan.term_weight, plan.term_coefficient, size)
@@ -120,6 +149,7 @@ def measure_gradient(
         readout_gradient=estimate.by_readout.total(),
         rows=plan.num_rows,
         shots_total=0 if per_row is None else plan.total_repeats * per_row,
+        cost=cost,
     )
 
 
@@ -219,10 +249,22 @@ def contracted(
         rule: the one that made the plan, where it has a variance of its own.
         pool: the base outputs, where other rows than the base rows are in them.
     """
+    return _contracted(plan, contraction, outputs, estimate, rule, pool)[0]
+
+
+def _contracted(
+    plan: EvaluationPlan,
+    contraction: Contraction,
+    outputs: Outputs,
+    estimate: LossEstimate,
+    rule: GradientRule | None,
+    pool: PooledBase | None,
+) -> tuple[Spread, Array]:
+    """As `contracted`, and the variance `[G, B]` that is due to the contracted rows alone."""
     value, first = contraction.contract(plan, outputs, estimate.cotangent)
     spread = estimate.cotangent_covariance
     if spread is None:
-        return Spread(value)
+        return Spread(value), first
     if isinstance(rule, HasVariance):
         # Random choices are common to all sequences: their variance is that of the sum.
         first = _in_first_sequence(rule.variance(plan, outputs, estimate.cotangent), first)
@@ -235,7 +277,7 @@ def contracted(
         shared = shared_shots_variance(plan, outputs, estimate.cotangent, slope, pool.share)
         # Itself an estimate, the covariance must not make a variance negative.
         total += _in_first_sequence(np.maximum(shared, -0.5 * total.sum(axis=1)), total)
-    return Spread(value, total, np.zeros(total.shape))
+    return Spread(value, total, np.zeros(total.shape)), first
 
 
 def _in_first_sequence(variance: Array, like: Array) -> Array:

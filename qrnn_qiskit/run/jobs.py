@@ -15,7 +15,7 @@ from qrnn_qiskit.learning.data import load_new, load_plain
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
 from qrnn_qiskit.learning.postselection import survival
-from qrnn_qiskit.run import checkpoint
+from qrnn_qiskit.run import checkpoint, health
 from qrnn_qiskit.run.cost import plan_job as plan_setup
 from qrnn_qiskit.run.directory import RunDirectory, is_run
 from qrnn_qiskit.run.evaluator import Call
@@ -207,6 +207,8 @@ def status_run(run: Path | None = None) -> Any:
         "backend": job.backend.name,
         "method": record["work"]["method"],
     }
+    if state is not None:
+        status |= health.summary(record["work"].get("weights", []), state.policy)
     if (directory.path / "ledger.sqlite").exists():
         ledger = Ledger(directory.path, looking=True)
         try:
