@@ -94,8 +94,8 @@ def _delete(parts: Parts, request: Request) -> Reply:
 def _results(parts: Parts, request: Request) -> Reply:
     with parts.state.changed:
         job = parts.state.job(request.id, request.instance)
-        if job.status == "Failed":
-            return Reply(200, job.reason or "", TEXT)
+        if job.reason is not None:  # the client looks here for what went wrong
+            return Reply(200, job.reason, TEXT)
         if job.results is None:
             raise Refusal(404, f"job {job.id} has no results")
         return Reply(200, job.results) if job.results else Reply(204)

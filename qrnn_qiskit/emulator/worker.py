@@ -71,12 +71,12 @@ class Worker:
         """Why a job fails, or the text of its results."""
         if job.fate.end in ("fail_job", "cancel_job"):
             return job.fate.reason, None
-        program = read_program(job.request.program_id, job.request.params)
-        device = self._state.devices.known(job.request.backend)
-        foreign = not_isa(program, device.target)
-        if foreign is not None:
-            return foreign, None
         try:
+            program = read_program(job.request.program_id, job.request.params)
+            device = self._state.devices.known(job.request.backend)
+            foreign = not_isa(program, device.target)
+            if foreign is not None:
+                return foreign, None
             return None, self._results(job, program, device.fake_name)
         except Exception:  # the job fails, the service lives on
             return traceback.format_exc(limit=-3), None
