@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from qrnn_qiskit.emulator.cost import check_limits, qpu_seconds
+from qrnn_qiskit.emulator.cost import qpu_seconds
 from qrnn_qiskit.emulator.handling import Handler, Parts, Request
 from qrnn_qiskit.emulator.jobs import Fate, Job
+from qrnn_qiskit.emulator.limits import check_limits
 from qrnn_qiskit.emulator.programs import read_program
 from qrnn_qiskit.emulator.replies import TEXT, Refusal, Reply
 from qrnn_qiskit.emulator.requests import (
@@ -108,7 +109,8 @@ def _logs(parts: Parts, request: Request) -> Reply:
 
 def _metrics(parts: Parts, request: Request) -> Reply:
     with parts.state.changed:
-        return Reply.of(parts.state.job(request.id, request.instance).metrics())
+        job = parts.state.job(request.id, request.instance)
+        return Reply.of(job.metrics(parts.state.usage_is_known(job)))
 
 
 def _cancel(parts: Parts, request: Request) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 from qiskit.providers.exceptions import QiskitBackendNotFoundError
+from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_ibm_runtime import Batch, QiskitRuntimeService, SamplerV2, Session
 from qiskit_ibm_runtime.exceptions import (
     IBMRuntimeError,
     RuntimeInvalidStateError,
+    RuntimeJobFailureError,
     RuntimeJobMaxTimeoutError,
     RuntimeJobNotFound,
 )
 from qiskit_ibm_runtime.executor_sampler import Sampler
 from scipy import stats
 
-from qrnn_qiskit.emulator import AerRunner, Device, EmulatedService
+from qrnn_qiskit.emulator import AerRunner, Device, EmulatedService, RunRequest
+from qrnn_qiskit.emulator.program import Bits
 from tests.emulated import (
     ANGLES,
     DEVICE,
@@ -215,6 +221,19 @@ def test_usage_is_the_published_estimate(
     assert used == service.consumed_seconds()
 
 
+def test_usage_is_known_later() -> None:
+    now = [time.time()]
+    with (
+        EmulatedService(runner=coins, usage_delay=30, clock=lambda: now[0]) as service,
+        service.environment(),
+    ):
+        job = submit(connect(service).backend(DEVICE))
+        bits(job)
+        assert job.usage() == 0
+        now[0] += 31
+        assert job.usage() > 2
+
+
 def test_nothing_runs_beyond_the_usage_limit() -> None:
     with EmulatedService(runner=coins, usage_limit=2.0) as service, service.environment():
         client = connect(service)
@@ -281,7 +300,24 @@ def test_a_job_that_is_not_isa_fails(
     job = submit(client.backend(DEVICE), circuit=two_steps())
     job.wait_for_final_state(poll_interval=POLL)
     assert job.status() == "ERROR"
-    assert "no 'ry' on qubits 0" in job.error_message()
+    assert "instruction ry on qubits (0,) is not supported" in job.error_message()
+
+
+def test_fractional_gates(service: EmulatedService, client: QiskitRuntimeService) -> None:
+    """Listed by the service, hidden by the client unless asked for, checked when a job runs."""
+    assert "rzz" not in client.backend(DEVICE).target.operation_names
+    backend = client.backend(DEVICE, use_fractional_gates=True)
+    assert {"rx", "rzz"} <= set(backend.target.operation_names)
+    circuit = QuantumCircuit(2, 1)
+    circuit.rzz(Parameter("x"), 0, 1)
+    circuit.rx(Parameter("y"), 0)
+    circuit.measure(0, 0)
+    isa = generate_preset_pass_manager(1, target=backend.target, seed_transpiler=0).run(circuit)
+    inside = submit(backend, circuit=isa, angles=np.array([[0.3, 0.4], [1.5, 9.0]]))
+    assert bits(inside)["c"].shape == (2, 10, 1)
+    outside = submit(backend, circuit=isa, angles=np.array([[0.3, 0.4], [-0.1, 9.0]]))
+    with pytest.raises(RuntimeJobFailureError, match="angle"):
+        outside.result(poll_interval=POLL)
 
 
 def test_limits_of_the_device(service: EmulatedService, client: QiskitRuntimeService) -> None:
@@ -305,6 +341,72 @@ def test_a_service_started_again_goes_on(tmp_path: Path) -> None:
         assert np.array_equal(bits(client.job(ids[0]))["step_1"], first["step_1"])
         assert np.array_equal(bits(client.job(ids[1]))["step_1"], first["step_1"])
         assert Session.from_id(ids[2], client).details()["accepting_jobs"] is False
+
+
+def test_a_saved_account(tmp_path: Path) -> None:
+    """Nothing of the client is replaced, and nothing is given to it in this process."""
+    with EmulatedService(runner=coins) as service, service.environment(proxy=True):
+        accounts = str(tmp_path / "accounts.json")
+        QiskitRuntimeService.save_account(**service.proxy_kwargs(), filename=accounts, name="own")
+        client = QiskitRuntimeService(filename=accounts, name="own")
+        assert bits(submit(client.backend(DEVICE)))["step_0"].shape == (3, 10, 1)
+        assert client.instances()[0]["name"] == "rehearsal"
+
+
+def test_who_pays() -> None:
+    with (
+        EmulatedService(runner=coins, instances=("one", "two")) as service,
+        service.environment(proxy=True),
+    ):
+        first = service.proxy_kwargs()
+        clients = [QiskitRuntimeService(**first | {"instance": name}) for name in ("one", "two")]
+        jobs = [
+            submit(client.backend(DEVICE), shots=shots)
+            for client, shots in zip(clients, (5, 50), strict=True)
+        ]
+        for client, job in zip(clients, jobs, strict=True):
+            bits(job)
+            assert client.usage()["usage_consumed_seconds"] == job.usage()
+            assert [j.job_id() for j in client.jobs()] == [job.job_id()]
+
+
+def test_a_session_whose_time_is_over() -> None:
+    now = [time.time()]
+    with EmulatedService(runner=coins, clock=lambda: now[0]) as service, service.environment():
+        backend = connect(service).backend(DEVICE)
+        with Session(backend=backend, max_time=300) as session:
+            bits(submit(session))
+            now[0] += 301
+            assert session.status() == "Closed"
+            assert session.usage() == pytest.approx(301)
+            with pytest.raises(IBMRuntimeError, match="closed and accepts no more"):
+                submit(session)
+
+
+def test_closing_a_session_cancels_what_is_queued(
+    service: EmulatedService, client: QiskitRuntimeService
+) -> None:
+    service.hold()
+    session = Session(backend=client.backend(DEVICE))
+    job = submit(session)
+    session.cancel()
+    assert job.status() == "CANCELLED"
+
+
+def test_a_runner_that_breaks_fails_the_job_alone() -> None:
+    calls = []
+
+    def runner(request: RunRequest) -> dict[str, Bits]:
+        calls.append(request)
+        if len(calls) == 1:
+            raise MemoryError("too many qubits")
+        return coins(request)
+
+    with EmulatedService(runner=runner) as service, service.environment():
+        backend = connect(service).backend(DEVICE)
+        with pytest.raises(RuntimeJobFailureError, match="too many qubits"):
+            submit(backend).result(poll_interval=POLL)
+        bits(submit(backend))
 
 
 def test_a_token_is_written_nowhere(

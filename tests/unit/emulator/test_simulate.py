@@ -11,7 +11,7 @@ from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import Parameter
 from scipy import stats
 
-from qrnn_qiskit.emulator import AerRunner, RunRequest
+from qrnn_qiskit.emulator import AerRunner, RunRequest, snapshots
 from qrnn_qiskit.emulator.program import Bits
 from qrnn_qiskit.execution.backends.ibm import fake_device, fake_device_noise
 from tests.emulated import ANGLES, isa_circuit
@@ -80,6 +80,13 @@ def test_without_noise(seed: int) -> None:
     bits = AerRunner(noise=False)(RunRequest(circuit, ANGLES, SHOTS, seed, MARRAKESH))
     assert surprise(bits, circuit) > FALSE_ALARM
     assert surprise(bits, circuit, noise=noise, flips=flips) < FALSE_ALARM
+
+
+def test_fractional_gates_have_noise() -> None:
+    noise = snapshots.noise(MARRAKESH)
+    assert noise.transfer_matrix("rx", (3,)) is not None
+    assert noise.transfer_matrix("rzz", (2, 3)) is not None
+    assert noise.transfer_matrix("rz", (3,)) is None
 
 
 def test_rows_and_pieces_share_no_random_numbers() -> None:
