@@ -32,9 +32,10 @@ def _submit(parts: Parts, request: Request) -> Reply:
                 fate.hidden_seconds = fault.seconds
             case "fail_job" | "cancel_job" | "lose_results" | "empty_results" | "wrong_shape":
                 fate.end, fate.reason, fate.code = fault.action, fault.reason, fault.reason_code
-    job = parts.state.submit(
-        asked, request.instance, qpu_seconds(program, device), program.notes, fate
-    )
+    notes = list(program.notes)
+    if asked.calibration_id is not None:
+        notes.append("not emulated, ignored: calibration_id")
+    job = parts.state.submit(asked, request.instance, qpu_seconds(program, device), notes, fate)
     return Reply.of({"id": job.id, "backend": asked.backend})
 
 

@@ -171,6 +171,8 @@ class Session(BaseModel):
         if self.mode == "batch" or self.started is None:
             return charged
         end = now if self.closed is None else self.closed
+        if self.max_ttl is not None:
+            end = min(end, self.started + self.max_ttl)
         return max(charged, end - self.started)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit
+from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.providers.exceptions import QiskitBackendNotFoundError
 from qiskit.transpiler import generate_preset_pass_manager
@@ -139,16 +139,46 @@ def test_same_content_and_seed_give_the_same_bits() -> None:
     assert not np.array_equal(first, other_angles)
 
 
-def test_twirled_gates(service: EmulatedService, client: QiskitRuntimeService) -> None:
-    """Shots are spread over randomizations, drawn from the job's seed."""
+@pytest.mark.statistical
+@pytest.mark.parametrize("measure", [False, True], ids=["gates", "gates and measurements"])
+def test_twirling(measure: bool, seed: int) -> None:
+    """False alarm 1e-6; its power is that the same test notices an angle off by 0.3.
+
+    Measurements are twirled where they end the circuit: the client refuses others.
+    """
+    circuit = isa_circuit()
+    if measure:
+        circuit = QuantumCircuit(156)
+        circuit.add_register(ClassicalRegister(1, "step_0"), ClassicalRegister(2, "step_1"))
+        for qubit, angle in ((0, Parameter("x")), (1, Parameter("y"))):
+            circuit.sx(qubit)
+            circuit.rz(angle + np.pi, qubit)
+            circuit.sx(qubit)
+        circuit.measure([0, 1], [0, 1])
+    with (
+        EmulatedService(runner=AerRunner(noise=False), seed=seed) as service,
+        service.environment(),
+    ):
+        sampler = Sampler(mode=connect(service).backend(DEVICE))
+        sampler.options.twirling.enable_gates = True
+        sampler.options.twirling.enable_measure = measure
+        sampler.options.twirling.num_randomizations = 25
+        sampler.options.twirling.shots_per_randomization = 100
+        first, again = (bits(sampler.run([(circuit, ANGLES)], shots=SHOTS)) for _ in range(2))
+        assert first["step_0"].shape == (3, SHOTS, 1)
+        assert surprise(first, ANGLES) > FALSE_ALARM
+        assert surprise(first, ANGLES + 0.3) < FALSE_ALARM
+        assert all(np.array_equal(first[name], again[name]) for name in first)
+
+
+def test_what_is_ignored_is_in_the_log(
+    service: EmulatedService, client: QiskitRuntimeService
+) -> None:
     sampler = Sampler(mode=client.backend(DEVICE))
-    sampler.options.twirling.enable_gates = True
-    sampler.options.twirling.num_randomizations = 4
-    sampler.options.twirling.shots_per_randomization = 5
-    jobs = [sampler.run([(isa_circuit(), ANGLES)], shots=20) for _ in range(2)]
-    first, again = (bits(job)["step_1"] for job in jobs)
-    assert first.shape == (3, 20, 2)
-    assert np.array_equal(first, again)
+    sampler.options.execution.init_qubits = False
+    job = sampler.run([(isa_circuit(), ANGLES)], shots=10)
+    bits(job)
+    assert "ignored: init_qubits = False" in job.logs()
 
 
 def test_tags(service: EmulatedService, client: QiskitRuntimeService) -> None:
@@ -376,9 +406,9 @@ def test_a_session_whose_time_is_over() -> None:
         backend = connect(service).backend(DEVICE)
         with Session(backend=backend, max_time=300) as session:
             bits(submit(session))
-            now[0] += 301
+            now[0] += 400
             assert session.status() == "Closed"
-            assert session.usage() == pytest.approx(301)
+            assert session.usage() == pytest.approx(300)
             with pytest.raises(IBMRuntimeError, match="closed and accepts no more"):
                 submit(session)
 

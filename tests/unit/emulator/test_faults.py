@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from qrnn_qiskit.emulator import Fault
-from qrnn_qiskit.emulator.faults import FaultTable, read_faults
+from qrnn_qiskit.emulator.faults import (
+    ELSEWHERE,
+    HANDLED,
+    NOT_HANDLED,
+    OF_JOB,
+    FaultTable,
+    read_faults,
+)
 from qrnn_qiskit.emulator.routes import ROUTES, match
 from qrnn_qiskit.errors import SpecError
 
@@ -77,6 +84,13 @@ def test_faults_from_a_file(tmp_path: Path) -> None:
         read_faults(path)
     with pytest.raises(SpecError, match="none.json"):
         read_faults(tmp_path / "none.json")
+
+
+def test_every_action_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text(encoding="utf-8")
+    table = page[page.index("| action |") : page.index("The last six")]
+    first_column = " ".join(line.split("|")[1] for line in table.splitlines()[2:] if line)
+    assert set(re.findall(r"`(\w+)`", first_column)) == NOT_HANDLED | HANDLED | ELSEWHERE | OF_JOB
 
 
 @pytest.mark.parametrize("name", ROUTES)
