@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, final
 
+from qiskit.transpiler import Target
+
+from qrnn_qiskit.emulator import snapshots
 from qrnn_qiskit.emulator.replies import Refusal
 from qrnn_qiskit.execution.backends.ibm import fake_device
 
@@ -39,19 +39,19 @@ class Device:
         return self.snapshot or "fake_" + self.name.rpartition("_")[2]
 
     @property
-    def target(self) -> Any:
+    def target(self) -> Target:
         """Qiskit's `Target` of the snapshot."""
-        return fake_device(self.fake_name).target
+        return snapshots.target(self.fake_name)
 
     @property
     def configuration(self) -> dict[str, Any]:
         """The configuration as the service sends it."""
-        return {**_snapshot(self.fake_name, "conf"), "backend_name": self.name}
+        return {**snapshots.configuration(self.fake_name), "backend_name": self.name}
 
     @property
     def properties(self) -> dict[str, Any]:
         """Calibration as the service sends it."""
-        return {**_snapshot(self.fake_name, "props"), "backend_name": self.name}
+        return {**snapshots.properties(self.fake_name), "backend_name": self.name}
 
     @property
     def listing(self) -> dict[str, Any]:
@@ -126,13 +126,3 @@ class Devices:
     def set_state(self, name: str, state: DeviceState) -> None:
         """Change a device's state."""
         self._devices[name] = replace(self._devices[name], state=state)
-
-
-@lru_cache(maxsize=16)
-def _snapshot(fake_name: str, kind: Literal["conf", "props"]) -> dict[str, Any]:
-    device = fake_device(fake_name)
-    path = Path(device.dirname) / (
-        device.conf_filename if kind == "conf" else device.props_filename
-    )
-    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return document

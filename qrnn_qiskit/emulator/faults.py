@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, final, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, final, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from qrnn_qiskit.emulator.routes import ROUTES
 from qrnn_qiskit.errors import SpecError
@@ -54,6 +54,8 @@ class Fault:
         reason_code: number of that reason; 1305 is the client's "ran too long".
         backend: of `offline`, `pause` and `retire`; "" means all.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     route: str
     action: Action
@@ -125,7 +127,7 @@ def read_faults(path: Path) -> list[Fault]:
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
         return TypeAdapter(list[Fault]).validate_python(document)
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, SpecError, json.JSONDecodeError) as error:
         raise SpecError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]

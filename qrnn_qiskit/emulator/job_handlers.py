@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from qrnn_qiskit.emulator.cost import check_limits, qpu_seconds
+from qrnn_qiskit.emulator.cost import qpu_seconds
 from qrnn_qiskit.emulator.handling import Handler, Parts, Request
 from qrnn_qiskit.emulator.jobs import Fate, Job
+from qrnn_qiskit.emulator.limits import check_limits
 from qrnn_qiskit.emulator.programs import read_program
 from qrnn_qiskit.emulator.replies import TEXT, Refusal, Reply
 from qrnn_qiskit.emulator.requests import (
@@ -31,9 +32,10 @@ def _submit(parts: Parts, request: Request) -> Reply:
                 fate.hidden_seconds = fault.seconds
             case "fail_job" | "cancel_job" | "lose_results" | "empty_results" | "wrong_shape":
                 fate.end, fate.reason, fate.code = fault.action, fault.reason, fault.reason_code
-    job = parts.state.submit(
-        asked, request.instance, qpu_seconds(program, device), program.notes, fate
-    )
+    notes = list(program.notes)
+    if asked.calibration_id is not None:
+        notes.append("not emulated, ignored: calibration_id")
+    job = parts.state.submit(asked, request.instance, qpu_seconds(program, device), notes, fate)
     return Reply.of({"id": job.id, "backend": asked.backend})
 
 
@@ -94,8 +96,8 @@ def _delete(parts: Parts, request: Request) -> Reply:
 def _results(parts: Parts, request: Request) -> Reply:
     with parts.state.changed:
         job = parts.state.job(request.id, request.instance)
-        if job.status == "Failed":
-            return Reply(200, job.reason or "", TEXT)
+        if job.reason is not None:  # the client looks here for what went wrong
+            return Reply(200, job.reason, TEXT)
         if job.results is None:
             raise Refusal(404, f"job {job.id} has no results")
         return Reply(200, job.results) if job.results else Reply(204)
@@ -108,7 +110,8 @@ def _logs(parts: Parts, request: Request) -> Reply:
 
 def _metrics(parts: Parts, request: Request) -> Reply:
     with parts.state.changed:
-        return Reply.of(parts.state.job(request.id, request.instance).metrics())
+        job = parts.state.job(request.id, request.instance)
+        return Reply.of(job.metrics(parts.state.usage_is_known(job)))
 
 
 def _cancel(parts: Parts, request: Request) -> Reply:

@@ -91,13 +91,13 @@ class Job(BaseModel):
         }
         return document | ({"params": self.request.params} if with_params else {})
 
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self, usage_is_known: bool) -> dict[str, Any]:
         """Times and QPU time as the service sends them."""
         times = {"created": self.created, "running": self.started, "finished": self.finished}
         return {
             "timestamps": {k: None if v is None else timestamp(v) for k, v in times.items()},
             "usage": {
-                "status": "complete" if self.is_final else "pending",
+                "status": "complete" if usage_is_known else "pending",
                 "qpu_charge_time_seconds": self.charged_seconds,
             },
         }
@@ -171,6 +171,8 @@ class Session(BaseModel):
         if self.mode == "batch" or self.started is None:
             return charged
         end = now if self.closed is None else self.closed
+        if self.max_ttl is not None:
+            end = min(end, self.started + self.max_ttl)
         return max(charged, end - self.started)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from qrnn_qiskit.emulator.executor_program import read_executor
 from qrnn_qiskit.emulator.program import Program
+from qrnn_qiskit.emulator.replies import Refusal
 from qrnn_qiskit.emulator.sampler_program import read_sampler
 
 
@@ -16,4 +17,10 @@ def read_program(program_id: Literal["executor", "sampler"], params: Mapping[str
     Raises:
         Refusal: status 400 if the params do not fit the client's models.
     """
-    return read_executor(params) if program_id == "executor" else read_sampler(params)
+    read = read_executor if program_id == "executor" else read_sampler
+    try:
+        return read(params)
+    except Refusal:
+        raise
+    except Exception as error:  # the decoders raise whatever broken data makes them raise
+        raise Refusal(400, f"params cannot be decoded: {error}") from error

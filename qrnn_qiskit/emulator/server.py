@@ -92,6 +92,9 @@ class Server(ThreadingHTTPServer):
 @final
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body leave together; apart, the second waits 40 ms for the first to be acknowledged.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     server: Server
 
     def _serve(self) -> None:

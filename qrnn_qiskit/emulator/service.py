@@ -44,6 +44,7 @@ class EmulatedService(Reachable):
         run_seconds: float = 0.0,
         token_seconds: float = 3600.0,
         usage_limit: float | None = None,
+        usage_delay: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Make a service; it listens from `start`, or inside a `with`.
@@ -60,6 +61,7 @@ class EmulatedService(Reachable):
             run_seconds: how long each job runs at least.
             token_seconds: lifetime of an access token.
             usage_limit: QPU seconds of each instance; None for no limit.
+            usage_delay: seconds from a job's end until its usage is known.
             clock: seconds since the epoch.
 
         Raises:
@@ -67,7 +69,7 @@ class EmulatedService(Reachable):
         """
         known = [Device(d) if isinstance(d, str) else d for d in devices]
         self.faults = FaultTable(faults)
-        self._state = State(known, clock, state_dir, queue_seconds, usage_limit)
+        self._state = State(known, clock, state_dir, queue_seconds, usage_limit, usage_delay)
         self._tokens = Tokens(token_seconds, clock)
         self._instances = Instances(instances)
         self._runner = runner or AerRunner()

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.circuit.library import Measure, Reset
 
+from qrnn_qiskit.emulator import snapshots
 from qrnn_qiskit.emulator.program import Bits
 from qrnn_qiskit.execution.aer_run import SEED_STRIDE
-from qrnn_qiskit.execution.backends.ibm import fake_device_noise
 from qrnn_qiskit.execution.isa import ISACircuit, used_qubits
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class AerRunner:
 
         key = (device, qubits)
         if key not in self._simulators:
-            model = fake_device_noise(device).aer_model(qubits, local=True) if self._noise else None
+            model = snapshots.noise(device).aer_model(qubits, local=True) if self._noise else None
             self._simulators[key] = AerSimulator(noise_model=model)
             if len(self._simulators) > KEPT_SIMULATORS:
                 self._simulators.popitem(last=False)

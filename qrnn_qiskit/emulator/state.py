@@ -32,6 +32,7 @@ class State:
         directory: Path | None,
         queue_seconds: float,
         usage_limit: float | None,
+        usage_delay: float,
     ) -> None:
         """Make the state, from the directory if it holds one.
 
@@ -41,6 +42,7 @@ class State:
             directory: where to keep jobs and sessions; None for memory alone.
             queue_seconds: how long each job is queued.
             usage_limit: QPU seconds of each instance; jobs stay queued beyond. None for no limit.
+            usage_delay: seconds from a job's end until its usage is known.
 
         Raises:
             BackendError: if there is no snapshot of a device.
@@ -51,6 +53,7 @@ class State:
         self.now = clock
         self._queue_seconds = queue_seconds
         self._usage_limit = usage_limit
+        self._usage_delay = usage_delay
         self._disk = Disk(directory)
         self._jobs = {job.id: job for job in self._disk.jobs()}
         self._sessions = {session.id: session for session in self._disk.sessions()}
@@ -235,6 +238,10 @@ class State:
                 for session in self._sessions.values()
                 if session.instance == instance
             )
+
+    def usage_is_known(self, job: Job) -> bool:
+        """Whether the QPU seconds of a job are final."""
+        return job.finished is not None and job.finished + self._usage_delay <= self.now()
 
     def is_spent(self, instance: str) -> bool:
         """Whether an instance has reached its limit."""

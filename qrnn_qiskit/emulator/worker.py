@@ -10,12 +10,16 @@ from typing import final
 
 import numpy as np
 
-from qrnn_qiskit.emulator.cost import not_isa
 from qrnn_qiskit.emulator.jobs import RAN_TOO_LONG, Job
+from qrnn_qiskit.emulator.limits import angles_out_of_range, not_isa
 from qrnn_qiskit.emulator.program import Arrays, Program, content_seed
 from qrnn_qiskit.emulator.programs import read_program
 from qrnn_qiskit.emulator.simulate import Runner, RunRequest
 from qrnn_qiskit.emulator.state import State
+
+
+class _CannotRun(Exception):
+    """The job asks for what the device cannot do."""
 
 
 @final
@@ -71,13 +75,14 @@ class Worker:
         """Why a job fails, or the text of its results."""
         if job.fate.end in ("fail_job", "cancel_job"):
             return job.fate.reason, None
-        program = read_program(job.request.program_id, job.request.params)
-        device = self._state.devices.known(job.request.backend)
-        foreign = not_isa(program, device.target)
-        if foreign is not None:
-            return foreign, None
         try:
+            program = read_program(job.request.program_id, job.request.params)
+            device = self._state.devices.known(job.request.backend)
+            if foreign := not_isa(program, device.target):
+                return foreign, None
             return None, self._results(job, program, device.fake_name)
+        except _CannotRun as error:
+            return str(error), None
         except Exception:  # the job fails, the service lives on
             return traceback.format_exc(limit=-3), None
 
@@ -114,6 +119,8 @@ class Worker:
         draw, run = streams.generate_state(2, np.uint64) >> np.uint64(2)
         values = item.values(np.random.default_rng(int(draw)))
         rows = values.angles.reshape(int(np.prod(item.shape, dtype=int)), -1)
+        if wrong := angles_out_of_range(item.circuit, rows):
+            raise _CannotRun(wrong)
         request = RunRequest(item.circuit, rows, item.shots, int(run), fake_name)
         bits = self._runner(request)
         shaped = {name: a.reshape(*item.shape, *a.shape[1:]) for name, a in bits.items()}
