@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Protocol, final, runtime_checkable
+from typing import Final, Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest, Executor
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.gradients.plan import EvaluationPlan
+
+# IBM's published estimate: 2 s for each job + (rep_delay + circuit time) for each execution.
+SECONDS_PER_JOB: Final = 2.0
+REP_DELAY_S: Final = 250e-6
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "gone"]
 

@@ -59,6 +59,7 @@ def open_submission(
         setup.unrolled,
         wait=wait,
         budget=setup.job.budget.qpu_seconds,
+        trust_list=setup.job.backend.unknown == "list",
         notify=notify,
     )
 
