@@ -195,7 +195,9 @@ def _child(command: dict[str, Any]) -> None:
         for module in (submission, ibm_client):
             if hasattr(module, name):
                 setattr(module, name, value)
-    qrnn_qiskit.plot.plot_run = lambda run_dir, out=None: []  # half a second that is not asked about
+    qrnn_qiskit.plot.plot_run = (
+        lambda run_dir, out=None: []
+    )  # half a second that is not asked about
     left = command["nth"]
 
     def reached(point: str) -> None:
