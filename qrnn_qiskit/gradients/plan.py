@@ -134,6 +134,14 @@ class EvaluationPlan:
         """The same rows, measured more or less often; `repeats` is `[R]`."""
         return replace(self, repeats=repeats)
 
+    def reordered(self, order: Index) -> EvaluationPlan:
+        """The same plan with row `order[i]` at place i; `order` is `[R]`, base rows first."""
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        rows = ("point", "sequence", "occurrence", "shift", "repeats", "mask")
+        taken = {name: getattr(self, name)[order] for name in rows}
+        return replace(self, **taken, term_row=place[self.term_row])
+
     def _scatter(self, values: Array) -> Array:
         sums = np.bincount(self.term_weight, values, self.weights.shape[1])
         return sums.astype(np.float64)

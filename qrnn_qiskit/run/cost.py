@@ -83,9 +83,17 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         getattr(setup.splits, part).num_sequences for part in ("train", "validation", "test")
     )
     batch = setup.batch_size
-    gradient = gradient_cost(setup, batch) if job.kind != "evaluate" else EvaluationCost(0, 0)
+    reservoir = job.kind == "train" and setup.solves_readout
+    free = job.kind == "evaluate" or reservoir
+    gradient = EvaluationCost(0, 0) if free else gradient_cost(setup, batch)
     parts: list[tuple[int, EvaluationCost]]
-    if job.kind == "train":
+    if reservoir:
+        parts = [
+            (1, forecast_cost(setup, train, setup.forward_shots)),
+            (1, forecast_cost(setup, validation, setup.forward_shots)),
+            (1, forecast_cost(setup, test, setup.test_shots)),
+        ]
+    elif job.kind == "train":
         steps = job.training.steps
         validations = -(-steps // job.training.validate_every) + 1 if validation else 0
         parts = [

@@ -14,10 +14,13 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.gradients.contraction import Contraction
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
+from qrnn_qiskit.gradients.pooling import PooledBase, pooled_base, shared_shots_variance
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
+from qrnn_qiskit.learning.propagation import quadratic_form
 from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
-from qrnn_qiskit.run.objective import Objective
+from qrnn_qiskit.run.objective import LossEstimate, Objective, Spread
 from qrnn_qiskit.run.shots import ShotPlan
 
 RULE_STREAM = 6
@@ -91,20 +94,16 @@ def measure_gradient(
         )
     )
     outputs = evaluator.outputs(plan, per_row, call)
-    base = plan.base_outputs(outputs)
-    _, by_readout, by_outputs = objective.cotangent(readout, base.mean, targets)
-    gradient = plan.contract(outputs, by_outputs)
-    if base.count is not None and isinstance(rule, HasVariance):
-        gradient = Estimate(gradient.mean, np.sqrt(rule.variance(plan, outputs, by_outputs)))
-    by_readout = by_readout - objective.readout_bias(readout, base)
-    readout_gradient = Estimate(by_readout)
-    if base.count is not None:
-        gradient = _with_forward_error(plan, outputs, objective, readout, gradient)
-        readout_gradient = _readout_estimate(objective, readout, base, targets, by_readout)
+    pool = PooledBase.of_base_rows(plan, outputs)
+    if not objective.needs_counts:
+        pool = pooled_base(plan, outputs)
+    base = pool.outputs
+    estimate = objective.estimate(readout, base, targets)
+    gradient = contracted(plan, Contraction.by_weights(plan), outputs, estimate, rule, pool)
     return GradientResult(
-        loss=objective.loss_estimate(readout, base, targets),
-        gradient=gradient,
-        readout_gradient=readout_gradient,
+        loss=estimate.loss,
+        gradient=gradient.total(),
+        readout_gradient=estimate.by_readout.total(),
         rows=plan.num_rows,
         shots_total=0 if per_row is None else plan.total_repeats * per_row,
     )
@@ -148,42 +147,49 @@ def _adjoint(
     )
 
 
-def _with_forward_error(
+def contracted(
     plan: EvaluationPlan,
+    contraction: Contraction,
     outputs: Outputs,
-    objective: Objective,
-    readout: Array,
-    gradient: Estimate,
-) -> Estimate:
-    """Add the error that the cotangent brings, itself estimated from the base rows.
+    estimate: LossEstimate,
+    rule: GradientRule | None = None,
+    pool: PooledBase | None = None,
+) -> Spread:
+    """Derivatives of the loss `[G, B]`, their errors with that of the cotangent.
 
-    With g = w'J, w and J independent: Var g = w' Var(J) w + J' Var(w) J + Var(J) Var(w); the two
-    plug-in terms together count the last one twice, so it is subtracted once (its diagonal).
+    With g = w'J, w and J independent: Var g = w' Var(J) w + J' Var(w) J + tr[Var(J) Var(w)]; the
+    two plug-in terms contain the last one twice, so it is subtracted once. Rows that serve w and J
+    at different steps add their covariance.
+
+    Args:
+        plan: the rows.
+        contraction: their sums.
+        outputs: of all rows.
+        estimate: loss and cotangent, from the base outputs.
+        rule: the one that made the plan, where it has a variance of its own.
+        pool: the base outputs, where other rows than the base rows are in them.
     """
-    base = plan.base_outputs(outputs)
-    if base.count is None or base.covariance is None or gradient.standard_error is None:
-        return gradient
-    covariance = base.covariance / base.count[:, None, None]
-    bent = objective.curvature(readout, base.mean)
-    of_cotangent = bent @ covariance @ bent.transpose(0, 2, 1)
-    jacobian = plan.output_jacobian(outputs).reshape(len(gradient.mean), *of_cotangent.shape[:2])
-    variance = np.einsum("pbi,bij,pbj->p", jacobian, of_cotangent, jacobian, optimize=True)
-    spread = plan.output_jacobian_variance(outputs).reshape(jacobian.shape)
-    diagonal = np.diagonal(of_cotangent, axis1=1, axis2=2)
-    twice = np.einsum("pbi,bi->p", spread, diagonal)
-    total = gradient.standard_error**2 + np.maximum(variance - twice, 0.0)
-    return Estimate(gradient.mean, np.sqrt(total))
+    value, first = contraction.contract(plan, outputs, estimate.cotangent)
+    spread = estimate.cotangent_covariance
+    if spread is None:
+        return Spread(value)
+    if isinstance(rule, HasVariance):
+        # Random choices are common to all sequences: their variance is that of the sum.
+        first = _in_first_sequence(rule.variance(plan, outputs, estimate.cotangent), first)
+    jacobian = contraction.jacobian(plan, outputs)
+    forward = quadratic_form(jacobian, spread)
+    both = contraction.variance_of_product(plan, outputs, spread)
+    total = first + np.maximum(forward - both, 0.0)
+    if pool is not None and estimate.curvature is not None:
+        slope = np.einsum("pbi,bij->pbj", jacobian, estimate.curvature, optimize=True)
+        shared = shared_shots_variance(plan, outputs, estimate.cotangent, slope, pool.share)
+        # Itself an estimate, the covariance must not make a variance negative.
+        total += _in_first_sequence(np.maximum(shared, -0.5 * total.sum(axis=1)), total)
+    return Spread(value, total, np.zeros(total.shape))
 
 
-def _readout_estimate(
-    objective: Objective, readout: Array, base: Outputs, targets: Array, mean: Array
-) -> Estimate:
-    """Standard error of the readout's gradient, first order in the outputs."""
-    if base.covariance is None or base.count is None:
-        return Estimate(mean)
-    predictions = objective.readout.predict(readout, base.mean)
-    _, slope = objective.loss.value_and_cotangent(predictions, targets, objective.steps)
-    bent = objective.loss.curvature(predictions, objective.steps)
-    by_outputs = objective.readout.gradient_sensitivity(readout, base.mean, slope, bent)
-    variance = [base.contracted_variance(row).sum() for row in by_outputs]
-    return Estimate(mean, np.sqrt(np.array(variance)))
+def _in_first_sequence(variance: Array, like: Array) -> Array:
+    """A variance `[G]` of the sum over sequences, `[G, B]` as one of its terms."""
+    shared = np.zeros(like.shape)
+    shared[:, 0] = variance
+    return shared

@@ -13,6 +13,7 @@ from qrnn_qiskit.errors import DataError, RunError
 from qrnn_qiskit.estimate import Estimate
 from qrnn_qiskit.learning.data import load_new, load_plain
 from qrnn_qiskit.learning.dataset import Splits
+from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
 from qrnn_qiskit.run import checkpoint
 from qrnn_qiskit.run.cost import plan_job as plan_setup
 from qrnn_qiskit.run.directory import RunDirectory, is_run
@@ -95,7 +96,8 @@ def gradient_job(
     The arguments are those of `evaluate_job`.
 
     Returns:
-        `method`, `loss`, `loss_standard_error`, `gradient` `[P]`, `standard_errors` `[P]` or None,
+        `method`, `loss`, `loss_standard_error`, `loss_correction` (what was done about the bias of
+        shots, None if exact), `gradient` `[P]`, `standard_errors` `[P]` or None,
         `rows`, `shots_total` or None, `weights` (names), and the readout's gradient where it is
         trained.
     """
@@ -119,6 +121,7 @@ def gradient_job(
         "method": method_name(setup.rule),
         "loss": float(result.loss.mean),
         "loss_standard_error": _errors(result.loss),
+        "loss_correction": None if not result.shots_total else setup.objective.correction_name,
         "gradient": result.gradient.mean.tolist(),
         "standard_errors": _errors(result.gradient),
         "rows": result.rows,
@@ -162,6 +165,8 @@ def predict_run(run: Path, data: Path, overrides: Sequence[str] = ()) -> dict[st
     setup = make_setup(job, splits)
     shots = setup.test_shots
     estimate = forecast(setup, make_evaluator(setup), setup.initial, dataset, shots, "predict")
+    if isinstance(setup.objective.loss, LabelLoss):
+        names = tuple(f"class {i}" for i in range(estimate.mean.shape[2]))
     return {
         "predictions": estimate.mean.tolist(),
         "standard_errors": _errors(estimate),
@@ -221,6 +226,8 @@ def _prepared(
     if dataset.targets.shape[2] == 0:
         bits = make_cell(job.cell).num_bits
         width = bits if job.readout.output == "z" else 2**bits
+        if isinstance(LOSSES.build(job.loss.name, job.loss.options), LabelLoss):
+            width = 1
         targets = np.full((*dataset.features.shape[:2], width), np.nan)
         dataset = replace(dataset, targets=targets)
     empty = dataset.sequences(slice(0, 0))

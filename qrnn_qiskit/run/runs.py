@@ -23,6 +23,7 @@ from qrnn_qiskit.run.hardware import (
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
+from qrnn_qiskit.run.reservoir import check_reservoir
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
 from qrnn_qiskit.run.train import Training
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job, override_job
@@ -91,6 +92,8 @@ def run_job(
     check_writable(path)
     setup = make_setup(job)
     OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
+    if setup.solves_readout:
+        check_reservoir(setup)
     if job.training.patience is not None and not setup.splits.validation.num_sequences:
         raise SpecError(
             f"training.patience = {job.training.patience}: the data have no validation part to "

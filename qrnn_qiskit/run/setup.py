@@ -19,7 +19,8 @@ from qrnn_qiskit.execution.make import make_executor
 from qrnn_qiskit.gradients import RULES, GradientProblem, GradientRule
 from qrnn_qiskit.learning.data import load_data
 from qrnn_qiskit.learning.dataset import Splits
-from qrnn_qiskit.learning.plugins import LOSSES, OPTIMIZERS
+from qrnn_qiskit.learning.labels import check_labels, check_readout
+from qrnn_qiskit.learning.plugins import LOSSES, OPTIMIZERS, LabelLoss, Loss
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
 from qrnn_qiskit.run.evaluator import Evaluator
@@ -79,6 +80,11 @@ class Setup:
     def stepwise(self) -> bool:
         """Whether the optimizer takes minibatches; SciPy's minimizers take all sequences."""
         return bool(OPTIMIZERS.type_of(self.job.optimizer.name).stepwise)
+
+    @property
+    def solves_readout(self) -> bool:
+        """Whether only the readout is trained, without gradients."""
+        return hasattr(OPTIMIZERS.type_of(self.job.optimizer.name), "solves_readout")
 
     @property
     def batch_size(self) -> int:
@@ -166,25 +172,45 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
             f"has {cell.num_features}: {', '.join(cell.feature_names) or 'none'}"
         )
     unrolled = unroll(cell, train.num_steps)
-    kind = job.readout.output
-    num_values = cell.num_bits if kind == "z" else 2**cell.num_bits
-    readout = Readout.from_spec(
-        job.readout, num_values=num_values, num_targets=train.targets.shape[2]
-    )
-    objective = Objective(
-        readout,
-        LOSSES.build(job.loss.name, job.loss.options),
-        step_mask(train.num_steps, job.loss.last),
-    )
-    shots = ShotPlan(job.backend.shots, job.gradient.shots_total, job.gradient.forward_shots)
+    objective = make_objective(job, unrolled, splits)
+    shots = make_shots(job)
     _check_shots(job, executor, rule, shots)
     # Features out of an encoding's range are a mistake in the data or the scaling: say so now.
     for part in (splits.train, splits.validation, splits.test):
         if part.num_sequences:
             unrolled.angle_map.angles(np.zeros(cell.num_weights), part.features)
     return Setup(
-        job, cell, unrolled, executor, rule, shots, objective, splits, _initial(job, cell, readout)
+        job,
+        cell,
+        unrolled,
+        executor,
+        rule,
+        shots,
+        objective,
+        splits,
+        _initial(job, cell, objective.readout),
     )
+
+
+def make_objective(job: Job, unrolled: UnrolledCircuit, splits: Splits) -> Objective:
+    """Readout and loss of a job, checked against the data.
+
+    Raises:
+        SpecError: when the loss does not fit the readout.
+        DataError: when targets are no labels, but the loss needs them.
+    """
+    spec, kind = job.loss, job.readout.output
+    num_values = unrolled.num_bits if kind == "z" else 2**unrolled.num_bits
+    mask = step_mask(unrolled.num_steps, spec.last)
+    loss: Loss = LOSSES.build(spec.name, spec.options)
+    check_readout(loss, spec.name, job.readout.head, kind)
+    num_predictions = loss.num_predictions(num_values, splits.train.targets.shape[2])
+    if isinstance(loss, LabelLoss):
+        for part in ("train", "validation", "test"):
+            targets = getattr(splits, part).targets
+            check_labels(targets, num_predictions, loss.label_steps(mask), f"the {part} data")
+    readout = Readout.from_spec(job.readout, num_values=num_values, num_targets=num_predictions)
+    return Objective(readout, loss, mask, correction=spec.correction)
 
 
 def make_rule(job: Job) -> GradientRule | Adjoint:
@@ -222,6 +248,13 @@ def make_rule(job: Job) -> GradientRule | Adjoint:
     return rule
 
 
+def make_shots(job: Job) -> ShotPlan:
+    """How many shots a gradient of a job gets, and how they are shared out."""
+    spec = job.gradient
+    allocation = spec.allocation or ("optimal" if spec.method == "auto" else "uniform")
+    return ShotPlan(job.backend.shots, spec.shots_total, spec.forward_shots, allocation)
+
+
 def method_name(rule: GradientRule | Adjoint) -> str:
     """The name of a rule in a job file."""
     return "adjoint" if isinstance(rule, Adjoint) else type(rule).__module__.rpartition(".")[2]
@@ -241,10 +274,9 @@ def _check_shots(
             "backend.shots = 1: must be at least 2, since errors are estimated from the scatter of "
             "a row's shots"
         )
-    if shots.forward is not None and not sampled:
-        raise SpecError(
-            "gradient.forward_shots is given, but the job is exact: set backend.shots too"
-        )
+    for key in ("forward_shots", "allocation"):
+        if getattr(job.gradient, key) is not None and not sampled:
+            raise SpecError(f"gradient.{key} is given, but the job is exact: set backend.shots too")
 
 
 def _initial(job: Job, cell: Cell, readout: Readout) -> Array:
