@@ -8,7 +8,7 @@ the path that paid jobs take.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal, Protocol, final, runtime_checkable
 
@@ -363,7 +363,7 @@ def assemble(
     count = plan.repeats * shots
     total = plan.total_repeats
     if len(parts) == 1 and len(first.packed) == total * shots:
-        return PackedBits(first.packed, count, first.num_steps, first.num_bits)
+        return replace(first, count=count)
     packed = np.empty((total, shots, first.packed.shape[1]), dtype=np.uint8)
     covered = np.zeros((total, shots), dtype=bool)
     for block, bits in parts:
@@ -373,7 +373,7 @@ def assemble(
     if not covered.all():
         raise BadResult("the blocks of a request do not cover its rows and shots")
     flat = packed.reshape(total * shots, -1)
-    return PackedBits(flat, count, first.num_steps, first.num_bits)
+    return replace(first, packed=flat, count=count)
 
 
 def _shots_of(block: Block) -> slice:

@@ -269,7 +269,8 @@ class ServiceExecutor:
             )
         # Twirling rounds the shots up.
         bits = bits[:, : block.shots].reshape(-1, unrolled.num_steps, unrolled.num_bits)
-        return PackedBits.from_bits(bits, np.full(rows, block.shots, dtype=np.int64))
+        count = np.full(rows, block.shots, dtype=np.int64)
+        return PackedBits.from_bits(bits, count, unrolled.cell.postselected)
 
     def usage(self, job: str) -> float | None:
         """QPU seconds that the service charges for a job."""
