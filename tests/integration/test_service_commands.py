@@ -328,13 +328,44 @@ def test_without_an_account_the_remedy_is_said(
 
 
 @pytest.mark.parametrize("command", ["evaluate", "gradient"])
-def test_nothing_is_paid_for_without_a_ledger(
+def test_one_evaluation_is_paid_once(
     service: EmulatedService, cli: Cli, tmp_path: Path, command: str
 ) -> None:
-    code, _, err = cli(command, write_training(tmp_path))
+    job, place = write_training(tmp_path), tmp_path / "once"
+    code, _, err = cli(command, job)
     assert code == 2
-    assert "is a real device: what is paid for must be recorded" in err
-    assert service.jobs == []
+    assert "is a real device: what is paid for must be recorded; give --run-dir DIR" in err
+    arguments = (command, job, "--run-dir", place, "--json")
+    code, _, err = cli(*arguments, "--set", "budget.qpu_seconds=1")
+    assert (code, service.jobs) == (4, [])
+    service.hold()
+    code, _, err = cli(*arguments, "--no-wait")
+    assert code == 3
+    assert "continue later with the same command" in err
+    service.release()
+    code, out, _ = cli(*arguments)
+    assert code == 0
+    assert cli(*arguments)[1] == out
+    assert len(service.jobs) == 1
+    assert json.loads(cli("status", place, "--json")[1])["qpu_jobs"] == 1
+
+
+def test_predictions_of_a_simulated_training_on_a_device(
+    service: EmulatedService, cli: Cli, tmp_path: Path
+) -> None:
+    job = write_training(tmp_path, backend={"name": "exact"}, gradient={"method": "adjoint"})
+    run, place = tmp_path / "run", tmp_path / "predictions"
+    assert cli("run", job, "--run-dir", run)[0] == 0
+    new = tmp_path / "new.npz"
+    np.savez(new, features=np.linspace(-0.5, 0.5, 4).reshape(2, 2, 1))
+    arguments = ["predict", run, "--data", new, "--run-dir", place, "--json"]
+    for setting in ("backend.name=ibm_quito", "backend.shots=16", "budget.qpu_seconds=9"):
+        arguments += ["--set", setting]
+    code, out, err = cli(*arguments)
+    assert code == 0, err
+    assert np.shape(json.loads(out)["predictions"]) == (2, 2, 1)
+    assert cli(*arguments)[1] == out
+    assert len(service.jobs) == 1
 
 
 def test_a_full_disk_loses_nothing(
