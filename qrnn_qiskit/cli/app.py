@@ -26,6 +26,8 @@ for command in (
     hardware.cancel,
     hardware.fetch,
     hardware.resolve,
+    hardware.devices,
+    hardware.rehearse,
 ):
     app.command()(command)
 app.add_typer(cells.app, name="cells")

@@ -8,7 +8,15 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from qrnn_qiskit.cli.options import AsJson, DataFile, JobFile, Overrides, WeightsFile
+from qrnn_qiskit.cli.options import (
+    AsJson,
+    DataFile,
+    JobFile,
+    LedgerDirectory,
+    NoWait,
+    Overrides,
+    WeightsFile,
+)
 from qrnn_qiskit.cli.output import (
     cell_text,
     show_json,
@@ -25,12 +33,14 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
     data: Annotated[Path, typer.Option("--data", metavar="NEW", help="New data: .npz or .csv.")],
     overrides: Overrides = None,
+    run_dir: LedgerDirectory = None,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict new data with a run's best weights, in the data's units."""
     from qrnn_qiskit.run.jobs import predict_run
 
-    result = predict_run(run, data, overrides=overrides or ())
+    result = predict_run(run, data, overrides or (), run_dir, not no_wait)
     if as_json:
         show_json(result)
         return
@@ -42,12 +52,14 @@ def evaluate(
     weights: WeightsFile = None,
     data: DataFile = None,
     overrides: Overrides = None,
+    run_dir: LedgerDirectory = None,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate the outputs of each step for given weights."""
     from qrnn_qiskit.run.jobs import evaluate_job
 
-    result = evaluate_job(source, overrides=overrides or (), weights=weights, data=data)
+    result = evaluate_job(source, overrides or (), weights, data, run_dir, not no_wait)
     if as_json:
         show_json(result)
         return
@@ -74,6 +86,8 @@ def gradient(
     by_features: Annotated[
         bool, typer.Option("--features", help="Differentiate by the features, not the weights.")
     ] = False,
+    run_dir: LedgerDirectory = None,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a loss and its gradient by any gradient rule."""
@@ -84,6 +98,8 @@ def gradient(
         overrides=overrides or (),
         weights=weights,
         data=data,
+        run_dir=run_dir,
+        wait=not no_wait,
         by="features" if by_features else "weights",
     )
     if as_json:

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from qrnn_qiskit.cli.options import AsJson
-from qrnn_qiskit.cli.output import show_json, show_line, show_mapping
+from qrnn_qiskit.cli.options import AsJson, JobFile, NewRunDirectory, Overrides
+from qrnn_qiskit.cli.output import show_json, show_line, show_mapping, show_records
 
 RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")]
 ledger = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The record of a run.")
@@ -64,6 +64,50 @@ class Format(StrEnum):
 
     csv = "csv"
     jsonl = "jsonl"
+
+
+def devices(
+    job: Annotated[
+        str | None, typer.Argument(metavar="[JOBFILE]", help="Job to be priced on each.")
+    ] = None,
+    overrides: Overrides = None,
+    account: Annotated[str | None, typer.Option(help="Saved account.")] = None,
+    instance: Annotated[str | None, typer.Option(help="Name or CRN of an instance.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the devices of an IBM account, and what a job would cost on each."""
+    from qrnn_qiskit.run.devices import devices as find
+
+    found = find(job, overrides or (), account, instance)
+    show_json(found) if as_json else show_records(found)
+
+
+def rehearse(
+    source: JobFile,
+    run_dir: NewRunDirectory = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a job for a real device against an emulated service: no account, no cost."""
+    from qrnn_qiskit.cli.progress import make_reporter
+    from qrnn_qiskit.run.rehearse import rehearse_job
+
+    reporter = make_reporter()
+    try:
+        found = rehearse_job(source, overrides or (), run_dir, reporter)
+    finally:
+        reporter.stop()
+    if as_json:
+        show_json(found)
+        return
+    table = found["run"].pop("table")
+    show_mapping({"the real run, by plan": found["plan"]})
+    show_mapping({"the rehearsal": {k: found[k] for k in ("qpu_jobs", "qpu_seconds")}})
+    show_mapping({"result": found["run"]})
+    if table:
+        show_records(table)
+    if found["budget"]["add"] is not None:
+        show_line(f"before the real run, add to the job file: {found['budget']['add']}")
 
 
 @ledger.command()

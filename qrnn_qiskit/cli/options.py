@@ -22,6 +22,18 @@ NewRunDirectory = Annotated[
     Path | None,
     typer.Option("--run-dir", metavar="DIR", help="Where to keep the run [runs/DATE-JOB-ID]."),
 ]
+LedgerDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "--run-dir",
+        metavar="DIR",
+        help="Where a real device's QPU jobs are recorded; the same command continues from there.",
+    ),
+]
+NoWait = Annotated[
+    bool,
+    typer.Option("--no-wait", help="Go as far as possible without waiting; exit code 3 then."),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(

@@ -12,6 +12,7 @@ from qrnn_qiskit.cli.options import (
     JobFile,
     JobFileOrRun,
     NewRunDirectory,
+    NoWait,
     Overrides,
 )
 from qrnn_qiskit.cli.output import (
@@ -33,10 +34,7 @@ def run(
     source: JobFileOrRun,
     run_dir: NewRunDirectory = None,
     overrides: Overrides = None,
-    no_wait: Annotated[
-        bool,
-        typer.Option("--no-wait", help="Go as far as possible without waiting; exit code 3 then."),
-    ] = False,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a job, or continue a run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -160,3 +161,29 @@ def device_duration(isa: ISACircuit, target: Target) -> float | None:
         return float(isa.circuit.estimate_duration(target, unit="s"))
     except Exception:  # Qiskit raises several kinds where durations are missing
         return None
+
+
+def success_probability(isa: ISACircuit, target: Target) -> float:
+    """Probability that no gate of one execution fails: the product of what the target states."""
+    log = 0.0
+    for item in isa.circuit.data:
+        name = item.operation.name
+        qubits = tuple(isa.circuit.find_bit(q).index for q in item.qubits)
+        if name in target.operation_names and target.instruction_supported(name, qubits):
+            properties = (target[name] or {}).get(qubits)
+            error = getattr(properties, "error", None)
+            log += math.log1p(-min(error, 1 - 1e-12)) if error else 0.0
+    return math.exp(log)
+
+
+def shortest_coherence(isa: ISACircuit, target: Target) -> float | None:
+    """Seconds: the least T1 or T2 of the qubits in use; None where the target has none."""
+    properties = target.qubit_properties or []
+    times = [
+        time
+        for qubit in isa.qubits
+        if qubit < len(properties) and properties[qubit] is not None
+        for time in (properties[qubit].t1, properties[qubit].t2)
+        if time
+    ]
+    return min(times, default=None)

@@ -8,9 +8,9 @@ the path that paid jobs take.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal, Protocol, final, runtime_checkable
+from typing import Final, Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest, Executor
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.gradients.plan import EvaluationPlan
+
+# IBM's published estimate: 2 s for each job + (rep_delay + circuit time) for each execution.
+SECONDS_PER_JOB: Final = 2.0
+REP_DELAY_S: Final = 250e-6
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "gone"]
 
@@ -359,7 +363,7 @@ def assemble(
     count = plan.repeats * shots
     total = plan.total_repeats
     if len(parts) == 1 and len(first.packed) == total * shots:
-        return PackedBits(first.packed, count, first.num_steps, first.num_bits)
+        return replace(first, count=count)
     packed = np.empty((total, shots, first.packed.shape[1]), dtype=np.uint8)
     covered = np.zeros((total, shots), dtype=bool)
     for block, bits in parts:
@@ -369,7 +373,7 @@ def assemble(
     if not covered.all():
         raise BadResult("the blocks of a request do not cover its rows and shots")
     flat = packed.reshape(total * shots, -1)
-    return PackedBits(flat, count, first.num_steps, first.num_bits)
+    return replace(first, packed=flat, count=count)
 
 
 def _shots_of(block: Block) -> slice:

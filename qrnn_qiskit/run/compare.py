@@ -11,6 +11,7 @@ from typing import Any, final
 
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.make import has_reference
+from qrnn_qiskit.execution.service import SECONDS_PER_JOB
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.run.compare_gradients import (
     Entry,
@@ -25,7 +26,6 @@ from qrnn_qiskit.run.compare_gradients import (
 from qrnn_qiskit.run.compare_training import SCIPY_DEFAULT, Curve, train_all, training_setup
 from qrnn_qiskit.run.compare_verdict import verdict
 from qrnn_qiskit.run.cost import (
-    SECONDS_PER_JOB,
     check_budget_of,
     gradient_cost,
     seconds_per_execution,

@@ -8,14 +8,15 @@ from typing import Any, Final, final
 
 from qrnn_qiskit.errors import BudgetError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
-from qrnn_qiskit.execution.isa import device_duration
-from qrnn_qiskit.execution.service import as_service
+from qrnn_qiskit.execution.isa import (
+    device_duration,
+    shortest_coherence,
+    success_probability,
+)
+from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_service
 from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.setup import Setup, method_name
 
-# IBM's published estimate: 2 s for each job + (rep_delay + circuit time) for each execution.
-SECONDS_PER_JOB: Final = 2.0
-REP_DELAY_S: Final = 250e-6
 _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 
 
@@ -109,6 +110,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
     seconds = sum(times * qpu_seconds(setup, part) for times, part in parts)
     isa = setup.executor.isa(setup.unrolled)
     duration = seconds_per_execution(setup)
+    jobs = sum(times * part.jobs for times, part in parts)
     return {
         "kind": job.kind,
         "backend": setup.executor.name,
@@ -123,7 +125,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "sequences_per_step": batch,
         "rows_per_gradient": gradient.rows,
         "shots_per_gradient": gradient.executions,
-        "jobs": sum(times * part.jobs for times, part in parts),
+        "jobs": jobs,
         "shots_total": executions,
         "qpu_seconds": round(seconds, 1),
         "budget_shots": job.budget.shots,
@@ -131,7 +133,33 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "within_budget": _over(job.budget.shots, executions) is None
         and _over(job.budget.qpu_seconds, seconds) is None,
         "exact": isinstance(setup.executor, ExactExecutor) and executions == 0,
+        **_on_device(setup, jobs, executions),
     }
+
+
+def _on_device(setup: Setup, jobs: int, executions: int) -> dict[str, Any]:
+    """What only devices have: coherence, delays between executions, an account."""
+    target = getattr(setup.executor, "target", None)
+    if target is None:
+        return {}
+    isa = setup.executor.isa(setup.unrolled)
+    coherence = shortest_coherence(isa, target)
+    found: dict[str, Any] = {
+        "coherence_us": None if coherence is None else round(coherence * 1e6, 1),
+        "success_probability": round(success_probability(isa, target), 4),
+        "rep_delay_us": round(rep_delay_s(setup) * 1e6, 3),
+    }
+    executor: Any = setup.executor
+    if setup.job.backend.is_service:
+        least, circuit = executor.least_rep_delay_s, seconds_per_execution(setup)
+        if least is not None:
+            each = circuit - rep_delay_s(setup) + least
+            found["least_rep_delay_us"] = round(least * 1e6, 3)
+            found["qpu_seconds_at_least_delay"] = round(
+                SECONDS_PER_JOB * jobs + each * executions, 1
+            )
+        found["instance_seconds_left"] = executor.seconds_left()
+    return found
 
 
 def check_budget(setup: Setup) -> None:

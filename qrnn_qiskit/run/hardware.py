@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
+from qrnn_qiskit.errors import PendingError, RunError
 from qrnn_qiskit.execution.isa import isa_from_bytes, isa_to_bytes
 from qrnn_qiskit.execution.service import Resumable, as_service
-from qrnn_qiskit.run.directory import RunDirectory
+from qrnn_qiskit.run.cost import check_budget
+from qrnn_qiskit.run.directory import RunDirectory, is_run
 from qrnn_qiskit.run.durable import write_durably
 from qrnn_qiskit.run.ledger import Ledger
-from qrnn_qiskit.run.setup import Setup
+from qrnn_qiskit.run.provenance import provenance
+from qrnn_qiskit.run.setup import Setup, describe
 from qrnn_qiskit.run.submission import Submission
+from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
 from qrnn_qiskit.spec.job import Job
 
 ISA_FILE: Final = "isa.qpy"
@@ -59,8 +66,67 @@ def open_submission(
         setup.unrolled,
         wait=wait,
         budget=setup.job.budget.qpu_seconds,
+        trust_list=setup.job.backend.unknown == "list",
         notify=notify,
     )
+
+
+@contextmanager
+def recorded(
+    setup: Setup,
+    run_dir: Path | None,
+    *,
+    wait: bool = True,
+    notify: Callable[[str], None] | None = None,
+) -> Iterator[Submission | None]:
+    """The ledger of one evaluation outside of a training; None where nothing is paid.
+
+    Args:
+        setup: of the evaluation.
+        run_dir: where it is kept; the same one continues it.
+        wait: wait for jobs; otherwise raise `PendingError`.
+        notify: told what a person may want to know.
+
+    Raises:
+        BudgetError: if a real device has no budget, or too small a one.
+        RunError: if a real device has no `run_dir`, or it holds something else.
+        PendingError: inside, if jobs are under way and nobody waits.
+    """
+    if not setup.job.backend.is_service and run_dir is None:
+        yield None
+        return
+    if run_dir is None:
+        raise RunError(
+            f"{setup.executor.name} is a real device: what is paid for must be recorded; give "
+            "--run-dir DIR, which the same command continues"
+        )
+    once = setup.job.model_copy(update={"kind": _once(setup.job)})
+    setup = replace(setup, job=with_device(once, setup))
+    if is_run(run_dir):
+        directory = RunDirectory.open(run_dir)
+        device = job_from_dict(directory.record()["job"]).backend.name
+        if device != setup.executor.name:
+            raise RunError(f"{run_dir} is on {device}: add --set backend.name={device}")
+    else:
+        check_budget(setup)
+        content = {"job": job_to_dict(setup.job), "state": "running", "work": describe(setup)}
+        directory = RunDirectory.create(run_dir, {**content, "provenance": provenance()})
+    with directory.locked():
+        keep_circuit(setup, directory)
+        ledger = Ledger(directory.path)
+        try:
+            yield open_submission(setup, ledger, wait=wait, notify=notify)
+            close_session(setup)
+        except PendingError as error:
+            raise PendingError(f"{error}: continue later with the same command") from None
+        finally:
+            ledger.close()
+        directory.update(state="done")
+
+
+def _once(job: Job) -> str:
+    """Kind of one evaluation: what a training does not have to be paid for here."""
+    return job.kind if job.kind == "gradient" else "evaluate"
 
 
 def close_session(setup: Setup) -> None:

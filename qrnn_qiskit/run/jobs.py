@@ -21,6 +21,7 @@ from qrnn_qiskit.run.directory import RunDirectory, is_run
 from qrnn_qiskit.run.evaluator import Call
 from qrnn_qiskit.run.forecast import forecast
 from qrnn_qiskit.run.gradient import Inputs, measure_gradient, measure_outputs
+from qrnn_qiskit.run.hardware import recorded
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.remote import spending
 from qrnn_qiskit.run.runs import RunResult as RunResult
@@ -59,6 +60,8 @@ def evaluate_job(
     overrides: Sequence[str] = (),
     weights: Path | None = None,
     data: Path | None = None,
+    run_dir: Path | None = None,
+    wait: bool = True,
 ) -> dict[str, Any]:
     """Outputs of a job's circuit on its training sequences, or on those of a file.
 
@@ -68,6 +71,8 @@ def evaluate_job(
         weights: what to use instead of the job's initial weights (or the run's best).
         data: what to use instead of the job's data; as it is for a job, scaled as its training
             data were for a run.
+        run_dir: keeps the ledger that a real device needs; the same call continues from there.
+        wait: wait for QPU jobs instead of raising `PendingError`.
 
     Returns:
         `outputs` `[B][T][K]`, `standard_errors` likewise or None, `shots` of each row or None; of a
@@ -78,7 +83,9 @@ def evaluate_job(
     shots = setup.forward_shots
     point, _ = setup.split_parameters(setup.initial)
     call = Call("evaluate", (EVALUATION_STREAM,))
-    raw = measure_outputs(make_evaluator(setup), point, setup.splits.train.features, shots, call)
+    with recorded(setup, run_dir, wait=wait) as submission:
+        evaluator = make_evaluator(setup, submission=submission)
+        raw = measure_outputs(evaluator, point, setup.splits.train.features, shots, call)
     outputs = setup.objective.condition(raw)
     answer = {
         "outputs": outputs.mean.tolist(),
@@ -97,6 +104,8 @@ def gradient_job(
     overrides: Sequence[str] = (),
     weights: Path | None = None,
     data: Path | None = None,
+    run_dir: Path | None = None,
+    wait: bool = True,
     by: Inputs = "weights",
 ) -> dict[str, Any]:
     """Loss and gradient on a job's training sequences, or on those of a file.
@@ -114,18 +123,19 @@ def gradient_job(
     if not np.all(np.isfinite(train.targets[:, setup.objective.steps])):
         raise DataError("the data hold no targets, which a loss needs: add an array 'targets'")
     point, readout = setup.split_parameters(setup.initial)
-    result = measure_gradient(
-        make_evaluator(setup),
-        setup.rule,
-        setup.objective,
-        weights=point,
-        readout=readout,
-        features=train.features,
-        targets=train.targets,
-        shots=setup.shots,
-        call=Call("gradient", (EVALUATION_STREAM,)),
-        by=by,
-    )
+    with recorded(setup, run_dir, wait=wait) as submission:
+        result = measure_gradient(
+            make_evaluator(setup, submission=submission),
+            setup.rule,
+            setup.objective,
+            weights=point,
+            readout=readout,
+            features=train.features,
+            targets=train.targets,
+            shots=setup.shots,
+            call=Call("gradient", (EVALUATION_STREAM,)),
+            by=by,
+        )
     answer = {
         "method": method_name(setup.rule),
         "loss": float(result.loss.mean),
@@ -146,13 +156,21 @@ def gradient_job(
     return answer
 
 
-def predict_run(run: Path, data: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def predict_run(
+    run: Path,
+    data: Path,
+    overrides: Sequence[str] = (),
+    run_dir: Path | None = None,
+    wait: bool = True,
+) -> dict[str, Any]:
     """Predictions of a finished run's best weights for new data, in the data's units.
 
     Args:
         run: run directory.
         data: `.npz` or `.csv`, in the units of the training data.
         overrides: settings such as `backend.name=aer` and `backend.shots=4096`.
+        run_dir: keeps the ledger that a real device needs; the same call continues from there.
+        wait: wait for QPU jobs instead of raising `PendingError`.
 
     Returns:
         `predictions` `[B][T][M]`, `standard_errors` likewise or None, `target_names`, `shots`.
@@ -165,6 +183,8 @@ def predict_run(run: Path, data: Path, overrides: Sequence[str] = ()) -> dict[st
     alone = _job_of_run(directory).model_copy(update={"data": None, "initial": InitialSpec()})
     if alone.gradient.shots_total is not None:  # shared out by the training data's rows
         alone = override_job(alone, [f"backend.shots={record['forecast_shots']}"])
+    if alone.gradient.method == "adjoint":  # exact only, and a prediction needs no gradient
+        alone = override_job(alone, ["gradient.method=auto"])
     job = _starting_from(override_job(alone, overrides), directory.path)
     dataset = load_new(Path(data), record["data"])
     empty = dataset.sequences(slice(0, 0))
@@ -173,7 +193,9 @@ def predict_run(run: Path, data: Path, overrides: Sequence[str] = ()) -> dict[st
     splits = Splits(dataset, empty, empty, features, names, (None,) * len(names))
     setup = make_setup(job, splits)
     shots = setup.test_shots
-    estimate = forecast(setup, make_evaluator(setup), setup.initial, dataset, shots, "predict")
+    with recorded(setup, run_dir, wait=wait) as submission:
+        evaluator = make_evaluator(setup, submission=submission)
+        estimate = forecast(setup, evaluator, setup.initial, dataset, shots, "predict")
     if isinstance(setup.objective.loss, LabelLoss):
         names = tuple(f"class {i}" for i in range(estimate.mean.shape[2]))
     return {

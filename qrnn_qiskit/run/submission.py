@@ -56,6 +56,7 @@ class Submission:
         *,
         wait: bool = True,
         budget: float | None = None,
+        trust_list: bool = False,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         """Make one for a run.
@@ -66,6 +67,8 @@ class Submission:
             unrolled: the circuit.
             wait: wait for jobs and for the service; otherwise raise `PendingError`.
             budget: QPU seconds of the run.
+            trust_list: submit again what the service's list does not show after the grace period,
+                without asking a person.
             notify: told what a person may want to know.
         """
         self._ledger = ledger
@@ -73,6 +76,7 @@ class Submission:
         self._unrolled = unrolled
         self._wait = wait
         self._budget = budget
+        self._trust_list = trust_list
         self._notify = notify or (lambda text: None)
         self._delay = FIRST_POLL_S
 
@@ -192,10 +196,8 @@ class Submission:
         while not self._adopt(row):
             waited = time.monotonic() - began
             if waited >= GRACE_S:
-                if self._list_is_current(row):
-                    self._ledger.not_sent(
-                        row.number, "not in a list of jobs that holds a later one"
-                    )
+                if self._trust_list or self._list_is_current(row):
+                    self._ledger.not_sent(row.number, "not in the service's list of jobs")
                     return
                 raise PendingError(
                     f"it is not known whether the service accepted the submission of "

@@ -42,6 +42,11 @@ class BackendSpec(Table):
     mode: Literal["job", "batch", "session"] = Field(
         "job", description="Whether QPU jobs are submitted alone, in a batch or in a session."
     )
+    unknown: Literal["ask", "list"] = Field(
+        "ask",
+        description="Who decides whether a submission without an answer was accepted, where its "
+        "tag is not found: a person (ask), or the service's list of jobs alone (list).",
+    )
     options: dict[str, Any] = Field(
         default_factory=dict,
         description="Options of the Runtime client's Sampler by its own names, such as "
@@ -60,10 +65,11 @@ class BackendSpec(Table):
                 raise key_problem(
                     key, getattr(self, key), f"is for devices of IBM's service, not {self.name!r}"
                 )
-        if self.mode != "job" and not self.is_service:
-            raise key_problem(
-                "mode", self.mode, f"is for devices of IBM's service, not {self.name!r}"
-            )
+        for key, usual in (("mode", "job"), ("unknown", "ask")):
+            if getattr(self, key) != usual and not self.is_service:
+                raise key_problem(
+                    key, getattr(self, key), f"is for devices of IBM's service, not {self.name!r}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ on a fresh connection; what became of them is read there, where the facts are.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -162,8 +163,15 @@ class Client:
         )
 
         try:
-            given = arguments or {"name": account, "instance": instance}
-            return QiskitRuntimeService(**given)
+            if not arguments:
+                return QiskitRuntimeService(name=account, instance=instance)
+            log = logging.getLogger("qiskit_ibm_runtime")
+            level = log.level
+            log.setLevel(logging.ERROR)  # it would warn that the saved account is not used
+            try:
+                return QiskitRuntimeService(**arguments)
+            finally:
+                log.setLevel(level)
         except AccountNotFoundError:
             named = f" of the name {account!r}" if account else ""
             raise BackendError(

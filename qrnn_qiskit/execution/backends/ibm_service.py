@@ -28,6 +28,8 @@ from qrnn_qiskit.execution.influence import noisy_occurrences
 from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, device_duration, to_isa
 from qrnn_qiskit.execution.per_circuit import PerCircuit
 from qrnn_qiskit.execution.service import (
+    REP_DELAY_S,
+    SECONDS_PER_JOB,
     BadResult,
     Block,
     JobReport,
@@ -46,9 +48,6 @@ if TYPE_CHECKING:
 
 Mode = Literal["job", "batch", "session"]
 
-# IBM's published estimate: 2 s for each job + (rep_delay + circuit time) for each execution.
-SECONDS_PER_JOB: Final = 2.0
-REP_DELAY_S: Final = 250e-6
 _MAX_LISTED: Final = 200
 _MISSING_ASKED: Final = 3
 _FINAL: Final = ("DONE", "ERROR", "CANCELLED")
@@ -127,6 +126,19 @@ class ServiceExecutor:
         if chosen is not None:
             return float(chosen)
         return float(getattr(self._backend, "default_rep_delay", None) or REP_DELAY_S)
+
+    @property
+    def least_rep_delay_s(self) -> float | None:
+        """The smallest time between two executions that the device allows; None if fixed."""
+        allowed = getattr(self._backend, "rep_delay_range", None)
+        dynamic = getattr(self._backend, "dynamic_reprate_enabled", False)
+        return float(allowed[0]) if allowed and dynamic else None
+
+    def seconds_left(self) -> float | None:
+        """QPU seconds that the instance has left; None where it has no limit."""
+        usage = self._client.ask(self._client.service.usage)
+        left = usage.get("usage_remaining_seconds")
+        return None if left is None else float(left)
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit transpiled for the device, or the one that a run keeps."""
@@ -257,7 +269,8 @@ class ServiceExecutor:
             )
         # Twirling rounds the shots up.
         bits = bits[:, : block.shots].reshape(-1, unrolled.num_steps, unrolled.num_bits)
-        return PackedBits.from_bits(bits, np.full(rows, block.shots, dtype=np.int64))
+        count = np.full(rows, block.shots, dtype=np.int64)
+        return PackedBits.from_bits(bits, count, unrolled.cell.postselected)
 
     def usage(self, job: str) -> float | None:
         """QPU seconds that the service charges for a job."""

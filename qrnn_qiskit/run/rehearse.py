@@ -1,0 +1,106 @@
+"""A rehearsal: the whole path of a real run, with the real client, against an emulated service."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from qrnn_qiskit.emulator import EmulatedService
+from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.backends import ibm_client
+from qrnn_qiskit.execution.backends.ibm import fake_device
+from qrnn_qiskit.run import submission
+from qrnn_qiskit.run.cost import plan_job
+from qrnn_qiskit.run.reporter import Reporter, Silent
+from qrnn_qiskit.run.runs import run_job
+from qrnn_qiskit.run.setup import make_setup
+from qrnn_qiskit.spec.compose import load_job
+
+_POLL_S: Final = 0.1  # nobody else waits for an emulated service
+_SPARE: Final = 1.25  # budget over plan, where the job has none
+_SOME_DEVICE: Final = "ibm_marrakesh"  # what least_busy finds here
+
+
+def rehearse_job(
+    source: str | Path,
+    overrides: Sequence[str] = (),
+    run_dir: Path | None = None,
+    reporter: Reporter | None = None,
+) -> dict[str, Any]:
+    """Run a job as on the real device, without an account and without cost.
+
+    Circuits run under the noise of the device's snapshot.
+
+    Args:
+        source: a job file for a device of IBM's service.
+        overrides: `key=value` settings.
+        run_dir: where the rehearsed run is kept; nowhere by default.
+        reporter: receives progress.
+
+    Returns:
+        `plan`: what the real run would cost, as from `plan_job`; `qpu_jobs` and `qpu_seconds`:
+        what the emulated service has counted and charged; `budget`: what the job allows, and the
+        line to add where it has none; `run`: the result.
+
+    Raises:
+        BackendError: if the job is not for a device, or there is no snapshot of it.
+    """
+    job = load_job(source, overrides)
+    if not job.backend.is_service:
+        raise BackendError(
+            f"backend.name = {job.backend.name!r}: a rehearsal is for a device of IBM's service: "
+            "add --set backend.name=ibm_marrakesh, or run the job as it is"
+        )
+    name = _SOME_DEVICE if job.backend.name == "least_busy" else job.backend.name
+    device = f"backend.name={json.dumps(name)}"
+    snapshot = "fake_" + name.removeprefix("ibm_")
+    try:
+        fake_device(snapshot)
+    except BackendError as error:
+        raise BackendError(
+            f"there is no snapshot of {name} to rehearse with ({error}): choose another with --set "
+            "backend.name=ibm_..."
+        ) from None
+    with _emulated(name, reporter or Silent()) as service:
+        settings = [*overrides, device]
+        plan = plan_job(make_setup(load_job(source, settings)))
+        budget = job.budget.qpu_seconds
+        line = None
+        if budget is None:
+            needed = math.ceil(plan["qpu_seconds"] * _SPARE)
+            line = f"[budget] qpu_seconds = {needed}"
+            settings.append(f"budget.qpu_seconds={needed}")
+        with tempfile.TemporaryDirectory(prefix="qrnn-rehearsal-") as folder:
+            place = run_dir or Path(folder) / "run"
+            result = run_job(source, overrides=settings, run_dir=place, reporter=reporter)
+            document = result.to_dict()
+        if run_dir is None:
+            del document["run_dir"]
+        return {
+            "plan": plan,
+            "qpu_jobs": len(service.jobs),
+            "qpu_seconds": round(service.consumed_seconds(), 3),
+            "budget": {"qpu_seconds": budget, "add": line},
+            "run": document,
+        }
+
+
+@contextmanager
+def _emulated(device: str, reporter: Reporter) -> Iterator[EmulatedService]:
+    """An emulated service that the client finds instead of the real one."""
+    reporter.message(f"rehearsal on an emulated {device}: no account is used, nothing is charged")
+    before = dict(ibm_client.arguments), submission.FIRST_POLL_S
+    with EmulatedService([device]) as service, service.environment():
+        ibm_client.arguments.update(service.client_kwargs())
+        submission.FIRST_POLL_S = _POLL_S
+        try:
+            yield service
+        finally:
+            ibm_client.arguments.clear()
+            ibm_client.arguments.update(before[0])
+            submission.FIRST_POLL_S = before[1]
