@@ -15,13 +15,12 @@ from qrnn_qiskit.execution.service import SECONDS_PER_JOB
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.run.compare_gradients import (
     Entry,
+    decide,
     lengths,
     make_entries,
     measure_all,
     points,
-    problem_of,
     shortened,
-    with_method,
 )
 from qrnn_qiskit.run.compare_training import SCIPY_DEFAULT, Curve, train_all, training_setup
 from qrnn_qiskit.run.compare_verdict import verdict
@@ -32,13 +31,11 @@ from qrnn_qiskit.run.cost import (
 )
 from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path
 from qrnn_qiskit.run.durable import write_durably
-from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.runs import unchanged_setup
-from qrnn_qiskit.run.setup import Setup, describe, make_rule, make_setup
-from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.setup import Setup, describe, make_setup
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job
 from qrnn_qiskit.spec.job import Job
 
@@ -148,11 +145,7 @@ def _check(setup: Setup) -> None:
     shorts = {num_steps: shortened(setup, num_steps) for num_steps in lengths(setup)}
     shots, jobs = 0, 0
     for point in points(setup):
-        rule = make_rule(with_method(setup.job, point.method, point.shots))
-        if isinstance(rule, Adjoint):
-            continue  # takes no shots
-        problem = problem_of(shorts[point.num_steps], point.shots)
-        ShotPlan(total=point.shots).apply(rule.plan(problem))
+        decide(shorts[point.num_steps], point)
         shots += point.shots * spec.repetitions
         jobs += spec.repetitions
     unbiased = any(method.name == "parameter_shift" for method in spec.methods)

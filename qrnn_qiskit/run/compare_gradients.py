@@ -14,7 +14,8 @@ import numpy as np
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.make import has_reference, make_reference
-from qrnn_qiskit.gradients import GradientProblem
+from qrnn_qiskit.gradients import GradientRule
+from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.learning.dataset import Dataset, Splits
 from qrnn_qiskit.run.cost import EvaluationCost, qpu_seconds
 from qrnn_qiskit.run.directory import RunDirectory
@@ -23,8 +24,9 @@ from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import Adjoint, measure_gradient
 from qrnn_qiskit.run.hardware import open_submission
 from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.policy import Decision, Policy
 from qrnn_qiskit.run.reporter import Reporter
-from qrnn_qiskit.run.setup import Setup, make_rule, make_setup
+from qrnn_qiskit.run.setup import Setup, make_rule, make_setup, make_shots
 from qrnn_qiskit.run.shots import ShotPlan
 from qrnn_qiskit.run.submission import Submission
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
@@ -172,12 +174,6 @@ def shortened(setup: Setup, num_steps: int) -> Setup:
     return make_setup(setup.job, parts)
 
 
-def problem_of(setup: Setup, shots: int) -> GradientProblem:
-    """The gradient problem at the initial weights with so many total shots."""
-    problem = setup.problem(setup.splits.train.num_sequences)
-    return replace(problem, shots=None, shots_total=shots)
-
-
 def measure_all(
     setup: Setup, directory: RunDirectory, ledger: Ledger | None, reporter: Reporter
 ) -> list[Measurement]:
@@ -199,7 +195,7 @@ def measure_all(
 
 
 def _measure(setup: Setup, point: Point, submission: Submission | None) -> Measurement:
-    rule = make_rule(with_method(setup.job, point.method, point.shots))
+    decision = decide(setup, point)
     evaluator = Evaluator(
         setup.unrolled,
         setup.executor,
@@ -212,13 +208,13 @@ def _measure(setup: Setup, point: Point, submission: Submission | None) -> Measu
     results = [
         measure_gradient(
             evaluator,
-            rule,
+            decision.rule,
             setup.objective,
             weights=weights,
             readout=readout,
             features=setup.splits.train.features,
             targets=setup.splits.train.targets,
-            shots=ShotPlan(total=point.shots, forward=setup.job.gradient.forward_shots),
+            shots=decision.shots,
             call=Call("/".join(map(str, (*place, m))), (COMPARE_STREAM, *place, m)),
         )
         for m in range(setup.job.compare.repetitions)
@@ -230,24 +226,39 @@ def _measure(setup: Setup, point: Point, submission: Submission | None) -> Measu
         shots=point.shots,
         rows=results[0].rows,
         shots_used=results[0].shots_total,
-        step=_step(setup, point),
+        step=_step(decision.rule),
         gradients=[result.gradient.mean.tolist() for result in results],
         standard_errors=[error.tolist() for error in errors if error is not None],
     )
 
 
-def _step(setup: Setup, point: Point) -> float | None:
-    """The step of a central difference, which may have been chosen for the shots."""
-    if point.method.name != "finite_difference" or point.method.options.get("form", "") not in (
-        "",
-        "central",
-    ):
-        return None
-    rule = make_rule(with_method(setup.job, point.method, point.shots))
-    if isinstance(rule, Adjoint):
-        return None
-    plan = rule.plan(problem_of(setup, point.shots))
-    return float(np.abs(plan.weights - plan.weights[0]).max())
+def decide(setup: Setup, point: Point) -> Decision:
+    """The rule and the shares of shots of a point; `auto` knows nothing of earlier gradients.
+
+    Raises:
+        QRNNError: if the rule is unknown, or its shots are too few for its rows.
+    """
+    job = with_method(setup.job, point.method, point.shots)
+    rule, shots = make_rule(job), make_shots(job)
+    problem = setup.problem(setup.splits.train.num_sequences)
+    problem = replace(problem, shots=None, shots_total=point.shots)
+    decision = Decision(rule, shots)
+    if point.method.name == "auto":
+        decision = Policy(None, shots, adaptive=False).decide(problem, {})
+    if not isinstance(decision.rule, Adjoint):
+        plan = decision.rule.plan(problem)
+        decision.shots.apply(plan)
+        if isinstance(decision.rule, FiniteDifference) and decision.rule.form == "central":
+            step = float(np.abs(plan.weights - plan.weights[0]).max())
+            decision = replace(decision, rule=replace(decision.rule, step=step))
+    return decision
+
+
+def _step(rule: GradientRule | Adjoint) -> float | None:
+    """H of a central difference."""
+    if isinstance(rule, FiniteDifference) and rule.step != "auto" and rule.form == "central":
+        return float(rule.step)
+    return None
 
 
 def make_entries(setup: Setup, found: list[Measurement]) -> tuple[list[Entry], str]:

@@ -27,6 +27,7 @@ from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
 from qrnn_qiskit.spec.gradient import MethodSpec
 
 CURVES: Final = "training.jsonl"
+MOST_STEPS: Final = 10  # times training.steps
 # What scipy.optimize.minimize(method="BFGS") does without derivatives: forward differences whose
 # step is the root of the machine's precision.
 SCIPY_STEP: Final = float(np.sqrt(np.finfo(np.float64).eps))
@@ -80,12 +81,14 @@ def train_all(setup: Setup, directory: RunDirectory, reporter: Reporter) -> list
 
 
 def training_setup(setup: Setup, method: MethodSpec, optimizer: str, total: int) -> Setup:
-    """The setup of one training, its shots shared evenly by its steps."""
+    """The setup of one training: `training.steps` gradients use up its shots, if all alike."""
     each = total // setup.job.training.steps
     tables: dict[str, Any] = job_to_dict(with_method(setup.job, method, each))
     tables["kind"] = "train"
     tables["budget"] = {"shots": total}
-    tables["training"] = {**tables.get("training", {}), "keep_weights": True}
+    # Those that take fewer shots for a step may take more steps: all use the same shots.
+    steps = MOST_STEPS * setup.job.training.steps
+    tables["training"] = {**tables.get("training", {}), "keep_weights": True, "steps": steps}
     if optimizer != setup.job.optimizer.name:
         tables["optimizer"] = {"name": optimizer}
     return make_setup(job_from_dict(tables), setup.splits)
