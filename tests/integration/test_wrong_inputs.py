@@ -207,7 +207,8 @@ MISTAKES = {
         ("gradient.method = 'adjoint' is exact", "with shots use 'parameter_shift'"),
     ),
     "unknown loss": Mistake(
-        setting("loss.name=mss"), ("loss.name = 'mss' is unknown", "'mse'", "known: mse")
+        setting("loss.name=mss"),
+        ("loss.name = 'mss' is unknown", "'mse'", "known: cross_entropy, mse, nll"),
     ),
     "loss of more steps than there are": Mistake(
         setting("loss.last=9"), ("loss.last = 9: must be from 1 to 3",)
