@@ -3,17 +3,18 @@
 The argument of `qrnn_qiskit.circuit.light_cone`, on the transpiled circuit. It holds for any mix of
 Pauli errors and of damping towards |0> or |1> after each gate and reset, and for readout errors:
 backward, such noise turns letters into themselves or I; forward, into themselves or I into Z. RZ is
-virtual and has none. Coherent errors and crosstalk are outside the argument.
+virtual and has none. Over-rotations are gates of the circuit here; coherent crosstalk is
+outside the argument.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, final
 
 import numpy as np
-from qiskit.circuit import Instruction
+from qiskit.circuit import Gate, Instruction
 
 from qrnn_qiskit.circuit.light_cone import DIAGONAL, IDENTITY, Letters, advance
 from qrnn_qiskit.circuit.rewrite import Rotation, is_parametrized, pauli_rotations
@@ -25,12 +26,19 @@ from qrnn_qiskit.occurrence import OccurrenceTable
 VIRTUAL: Final = ("rz", "rotation Z")
 
 
-def noisy_occurrences(unrolled: UnrolledCircuit, isa: ISACircuit) -> OccurrenceTable:
+def noisy_occurrences(
+    unrolled: UnrolledCircuit, isa: ISACircuit, over_rotations: Mapping[str, Gate] | None = None
+) -> OccurrenceTable:
     """The table of occurrences as it holds on a transpiled circuit with noise.
 
     Occurrences whose parameter the transpiler deleted influence nothing.
+
+    Args:
+        unrolled: the ideal circuit.
+        isa: the circuit that runs.
+        over_rotations: gates that follow each gate of a name.
     """
-    parts = list(_parts(unrolled, isa))
+    parts = list(_parts(unrolled, isa, over_rotations or {}))
     postselected = frozenset(unrolled.cell.postselected)
     mask = np.zeros(unrolled.occurrences.influence.shape, dtype=bool)
     forward = _Walker([DIAGONAL] * len(isa.qubits), backward=False)
@@ -66,7 +74,9 @@ class _Part:
     occurrences: tuple[int, ...] = ()
 
 
-def _parts(unrolled: UnrolledCircuit, isa: ISACircuit) -> Iterator[_Part]:
+def _parts(
+    unrolled: UnrolledCircuit, isa: ISACircuit, over_rotations: Mapping[str, Gate]
+) -> Iterator[_Part]:
     circuit = isa.compact
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
     place_of = {
@@ -90,6 +100,8 @@ def _parts(unrolled: UnrolledCircuit, isa: ISACircuit) -> Iterator[_Part]:
             continue
         if not is_parametrized(operation):
             yield constant(operation, qubits, *(place_of[bit] for bit in item.clbits))
+            if operation.name in over_rotations:
+                yield constant(over_rotations[operation.name], qubits)
             continue
         for piece in pauli_rotations(operation, unrolled.cell.name):
             on = tuple(qubits[q] for q in piece.qubits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from qiskit.circuit import Gate, ParameterExpression, QuantumCircuit
@@ -19,6 +19,8 @@ from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.bit_wires import BitWires
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.noise import Noise
+from qrnn_qiskit.execution.noise.insert import noisy_circuit
+from qrnn_qiskit.execution.noise.model import MEASUREMENTS, RESETS, transfer_matrix
 
 
 @final
@@ -65,7 +67,8 @@ def compile_unrolled(unrolled: UnrolledCircuit) -> CompiledProgram:
 
 def compile_isa(unrolled: UnrolledCircuit, isa: ISACircuit, noise: Noise | None) -> CompiledProgram:
     """The program of an ISA circuit's used qubits, with the noise of the physical ones."""
-    return _Compiler(unrolled, noise, isa.qubits).compile(isa.compact)
+    circuit = isa.compact if noise is None else noisy_circuit(isa, noise)
+    return _Compiler(unrolled, noise, isa.qubits).compile(circuit)
 
 
 class _Compiler:
@@ -83,7 +86,7 @@ class _Compiler:
         self._terms: list[tuple[int, int, float]] = []
         # The same few gates and errors recur at every step.
         self._gates: dict[tuple[str, tuple[float, ...]], Array] = {}
-        self._errors: dict[tuple[str, tuple[int, ...]], Array | None] = {}
+        self._errors: dict[int, Array] = {}
 
     def compile(self, circuit: QuantumCircuit) -> CompiledProgram:
         bits = {
@@ -100,15 +103,15 @@ class _Compiler:
             name = item.operation.name
             if name in ("barrier", "delay"):
                 continue
-            if name == "measure":
+            if name in MEASUREMENTS:
                 flips = self._noise.flips(self._physical[qubits[0]]) if self._noise else (0.0, 0.0)
                 wires.measure(qubits[0], bits[item.clbits[0]], flips)
-            elif name == "reset":
+            elif name in RESETS:
                 self._operations.append(Reset(qubits[0]))
-                self._add_noise(name, qubits)
+            elif name == "quantum_channel":
+                self._add_error(item.operation._quantum_error, qubits)
             elif isinstance(item.operation, Gate):
                 self._add_gate(item.operation, qubits)
-                self._add_noise(name, qubits)
             else:
                 raise BackendError(
                     f"the exact engine cannot run {name!r}: choose backend.name = 'aer'"
@@ -156,15 +159,10 @@ class _Compiler:
             self._terms.append((number, self._index[parameter.name], float(slope)))
         return number
 
-    def _add_noise(self, name: str, qubits: tuple[int, ...]) -> None:
-        if self._noise is None:
-            return
-        key = name, tuple(self._physical[q] for q in qubits)
-        if key not in self._errors:
-            self._errors[key] = self._noise.transfer_matrix(*key)
-        transfer = self._errors[key]
-        if transfer is not None:
-            self._operations.append(Channel(transfer, qubits[::-1]))
+    def _add_error(self, error: Any, qubits: tuple[int, ...]) -> None:
+        if id(error) not in self._errors:
+            self._errors[id(error)] = transfer_matrix(error)
+        self._operations.append(Channel(self._errors[id(error)], qubits[::-1]))
 
     def _transfer_matrix(self, gate: Gate) -> Array:
         """Of a constant gate; Qiskit's first qubit is the least significant factor.

@@ -74,6 +74,11 @@ class EvaluationPlan:
         """Rows with their repeats: what one shot of the plan costs."""
         return int(self.repeats.sum())
 
+    def repeats_by_weight(self) -> Array:
+        """Repeats of the rows of each weight `[P]`; a row of several weights is shared evenly."""
+        terms = np.bincount(self.term_row, minlength=self.num_rows)
+        return self._scatter(self.repeats[self.term_row] / terms[self.term_row])
+
     def angles(self, angle_map: AngleMap, rows: slice) -> Array:
         """Dense angles `[rows, O]` of some rows, in rad."""
         angles = angle_map.angles(
@@ -139,6 +144,14 @@ class EvaluationPlan:
     def with_repeats(self, repeats: NDArray[np.int64]) -> EvaluationPlan:
         """The same rows, measured more or less often; `repeats` is `[R]`."""
         return replace(self, repeats=repeats)
+
+    def reordered(self, order: Index) -> EvaluationPlan:
+        """The same plan with row `order[i]` at place i; `order` is `[R]`, base rows first."""
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        rows = ("point", "sequence", "occurrence", "shift", "repeats", "mask")
+        taken = {name: getattr(self, name)[order] for name in rows}
+        return replace(self, **taken, term_row=place[self.term_row])
 
     def _scatter(self, values: Array) -> Array:
         sums = np.bincount(self.term_weight, values, self.weights.shape[1])

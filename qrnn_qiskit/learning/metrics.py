@@ -63,3 +63,18 @@ def _labels(targets: Array, mask: Mask) -> tuple[NDArray[np.intp], Mask]:
 def _errors(predictions: Array, targets: Array, mask: Mask) -> Array:
     error = predictions[:, mask] - targets[:, mask]
     return error[np.isfinite(targets[:, mask])]
+
+
+def squared_correlation(predictions: Array, targets: Array) -> Array:
+    """Squared correlation `[M]` of predictions and targets `[n, M]`; NaN where one never varies.
+
+    Over targets that are inputs of earlier steps it sums to the linear memory capacity of H.
+    Jaeger, GMD report 152 (2001).
+    """
+    predictions = predictions - predictions.mean(axis=0)
+    targets = targets - targets.mean(axis=0)
+    spread = np.sum(predictions**2, axis=0) * np.sum(targets**2, axis=0)
+    product = np.sum(predictions * targets, axis=0) ** 2
+    known = spread > 0.0
+    result: Array = np.where(known, product / np.where(known, spread, 1.0), np.nan)
+    return result

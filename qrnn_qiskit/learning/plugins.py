@@ -153,3 +153,38 @@ class Minimizer(Protocol):
         ends the minimization at that point.
         """
         ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ReadoutFit:
+    """A linear readout solved in closed form.
+
+    Attributes:
+        matrix: `[M, K]`.
+        bias: `[M]`.
+        matrix_error, bias_error: their standard errors.
+        penalty: that was used.
+        freedom: effective number of fitted coefficients of a target.
+    """
+
+    matrix: Array
+    bias: Array
+    matrix_error: Array
+    bias_error: Array
+    penalty: float
+    freedom: float
+
+
+@runtime_checkable
+class ReadoutSolver(Protocol):
+    """Solves for a linear readout; the weights of the cell stay as they are."""
+
+    stepwise: ClassVar[Literal[False]]
+    solves_readout: ClassVar[Literal[True]]
+
+    def solve(
+        self, inputs: Array, targets: Array, validation: tuple[Array, Array] | None
+    ) -> ReadoutFit:
+        """From outputs `[n, K]` to targets `[n, M]`; `validation` is another such pair."""
+        ...

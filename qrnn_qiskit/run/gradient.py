@@ -16,6 +16,7 @@ from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.gradients.contraction import Contraction
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
+from qrnn_qiskit.gradients.pooling import PooledBase, pooled_base, shared_shots_variance
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.learning.propagation import quadratic_form
@@ -35,6 +36,24 @@ class Adjoint:
 
 @final
 @dataclass(frozen=True, slots=True)
+class GradientCost:
+    """What the shots of a gradient went to, for the decisions on later ones.
+
+    Attributes:
+        spread: w² (1 - y²) of each output, `[B, T, K]`, w = dL/dy.
+        forward_shots: on base rows.
+        forward_variance: part of the summed variance that is due to them.
+        weight_shots: on the rows of each weight, `[P]`; a row of several is shared evenly.
+    """
+
+    spread: Array
+    forward_shots: int
+    forward_variance: float
+    weight_shots: Array
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class GradientResult:
     """A loss, its gradient, and what they cost.
 
@@ -44,6 +63,7 @@ class GradientResult:
         readout_gradient: by the readout's parameters, `[n]`.
         rows: evaluated rows, base rows included; 0 for reverse mode.
         shots_total: over all rows; 0 if exact.
+        cost: what they went to; None if exact.
     """
 
     loss: Estimate
@@ -51,6 +71,7 @@ class GradientResult:
     readout_gradient: Estimate
     rows: int
     shots_total: int
+    cost: GradientCost | None = None
 
 
 def measure_gradient(
@@ -101,11 +122,23 @@ def measure_gradient(
         rule.plan(problem) if by == "weights" else _plan_by_features(problem, rule)
     )
     outputs = evaluator.outputs(plan, per_row, call)
-    base = plan.base_outputs(outputs)
+    pool = PooledBase.of_base_rows(plan, outputs)
+    if by == "weights" and not objective.needs_counts:
+        pool = pooled_base(plan, outputs)
+    base = pool.outputs
     estimate = objective.estimate(readout, base, targets)
+    cost: GradientCost | None = None
     if by == "weights":
         by_weights = Contraction.by_weights(plan)
-        gradient = contracted(plan, by_weights, outputs, estimate, rule).total()
+        spread, of_rows = _contracted(plan, by_weights, outputs, estimate, rule, pool)
+        gradient = spread.total()
+        if spread.first is not None and per_row is not None:
+            cost = GradientCost(
+                estimate.cotangent**2 * np.maximum(1 - base.mean**2, 0.0),
+                int(plan.repeats[: plan.num_sequences].sum()) * per_row,
+                float(spread.first.sum() - of_rows.sum()),
+                plan.repeats_by_weight() * per_row,
+            )
     else:
         size = features[0].size
         of_features = Contraction(plan.term_row, plan.term_weight, plan.term_coefficient, size)
@@ -116,6 +149,7 @@ def measure_gradient(
         readout_gradient=estimate.by_readout.total(),
         rows=plan.num_rows,
         shots_total=0 if per_row is None else plan.total_repeats * per_row,
+        cost=cost,
     )
 
 
@@ -199,29 +233,55 @@ def contracted(
     outputs: Outputs,
     estimate: LossEstimate,
     rule: GradientRule | None = None,
+    pool: PooledBase | None = None,
 ) -> Spread:
     """Derivatives of the loss `[G, B]`, their errors with that of the cotangent.
 
     With g = w'J, w and J independent: Var g = w' Var(J) w + J' Var(w) J + tr[Var(J) Var(w)]; the
-    two plug-in terms contain the last one twice, so it is subtracted once.
+    two plug-in terms contain the last one twice, so it is subtracted once. Rows that serve w and J
+    at different steps add their covariance.
 
     Args:
         plan: the rows.
         contraction: their sums.
         outputs: of all rows.
-        estimate: loss and cotangent, from the base rows.
+        estimate: loss and cotangent, from the base outputs.
         rule: the one that made the plan, where it has a variance of its own.
+        pool: the base outputs, where other rows than the base rows are in them.
     """
+    return _contracted(plan, contraction, outputs, estimate, rule, pool)[0]
+
+
+def _contracted(
+    plan: EvaluationPlan,
+    contraction: Contraction,
+    outputs: Outputs,
+    estimate: LossEstimate,
+    rule: GradientRule | None,
+    pool: PooledBase | None,
+) -> tuple[Spread, Array]:
+    """As `contracted`, and the variance `[G, B]` that is due to the contracted rows alone."""
     value, first = contraction.contract(plan, outputs, estimate.cotangent)
     spread = estimate.cotangent_covariance
     if spread is None:
-        return Spread(value)
+        return Spread(value), first
     if isinstance(rule, HasVariance):
         # Random choices are common to all sequences: their variance is that of the sum.
-        of_rule = rule.variance(plan, outputs, estimate.cotangent)
-        first = np.zeros(first.shape)
-        first[:, 0] = of_rule
-    forward = quadratic_form(contraction.jacobian(plan, outputs), spread)
+        first = _in_first_sequence(rule.variance(plan, outputs, estimate.cotangent), first)
+    jacobian = contraction.jacobian(plan, outputs)
+    forward = quadratic_form(jacobian, spread)
     both = contraction.variance_of_product(plan, outputs, spread)
     total = first + np.maximum(forward - both, 0.0)
-    return Spread(value, total, np.zeros(total.shape))
+    if pool is not None and estimate.curvature is not None:
+        slope = np.einsum("pbi,bij->pbj", jacobian, estimate.curvature, optimize=True)
+        shared = shared_shots_variance(plan, outputs, estimate.cotangent, slope, pool.share)
+        # Itself an estimate, the covariance must not make a variance negative.
+        total += _in_first_sequence(np.maximum(shared, -0.5 * total.sum(axis=1)), total)
+    return Spread(value, total, np.zeros(total.shape)), first
+
+
+def _in_first_sequence(variance: Array, like: Array) -> Array:
+    """A variance `[G]` of the sum over sequences, `[G, B]` as one of its terms."""
+    shared = np.zeros(like.shape)
+    shared[:, 0] = variance
+    return shared

@@ -15,13 +15,14 @@ from qrnn_qiskit.learning.data import load_new, load_plain
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
 from qrnn_qiskit.learning.postselection import survival
-from qrnn_qiskit.run import checkpoint
+from qrnn_qiskit.run import checkpoint, health
 from qrnn_qiskit.run.cost import plan_job as plan_setup
 from qrnn_qiskit.run.directory import RunDirectory, is_run
 from qrnn_qiskit.run.evaluator import Call
 from qrnn_qiskit.run.forecast import forecast
 from qrnn_qiskit.run.gradient import Inputs, measure_gradient, measure_outputs
 from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.remote import spending
 from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.setup import Setup, make_cell, make_evaluator, make_setup, method_name
@@ -206,14 +207,18 @@ def status_run(run: Path | None = None) -> Any:
         "backend": job.backend.name,
         "method": record["work"]["method"],
     }
+    if state is not None:
+        status |= health.summary(record["work"].get("weights", []), state.policy)
     if (directory.path / "ledger.sqlite").exists():
-        ledger = Ledger(directory.path)
+        ledger = Ledger(directory.path, looking=True)
         try:
-            entries = ledger.entries()
+            requests = ledger.requests()
         finally:
             ledger.close()
-        for name in ("planned", "submitted", "completed"):
-            status[f"requests_{name}"] = sum(entry.state == name for entry in entries)
+        if job.backend.is_service:
+            status.update(spending(directory.path, job.budget.qpu_seconds))
+        for name in ("planned", "completed"):
+            status[f"requests_{name}"] = sum(entry.state == name for entry in requests)
     return status
 
 

@@ -64,12 +64,15 @@ class LossEstimate:
         by_readout: of its derivative by the readout's parameters, `[n, B]`.
         cotangent: derivative by the raw values, `[B, T, K]`.
         cotangent_covariance: `[B, T*K, T*K]` of `cotangent`, to first order; None if exact.
+        curvature: `[B, T*K, T*K]` derivative of `cotangent` by the raw values; None if exact, or
+            if the estimators need counts.
     """
 
     value: Spread
     by_readout: Spread
     cotangent: Array
     cotangent_covariance: Array | None = None
+    curvature: Array | None = None
 
     @property
     def loss(self) -> Estimate:
@@ -105,6 +108,11 @@ class Objective:
         if self.correction == "auto" and (self._counted is not None or self.loss.quadratic):
             return "unbiased"
         return "first_order" if self.correction == "auto" else self.correction
+
+    @property
+    def needs_counts(self) -> bool:
+        """Whether estimators read the counts of one set of shots, the same for all steps."""
+        return self.postselected or self._counted is not None
 
     def condition(self, raw: Outputs) -> Outputs:
         """Outputs `[B, T, K]` given that a shot is kept; the raw ones without post-selection.
@@ -199,6 +207,7 @@ class Objective:
             Spread(by_readout, of_readout, second_of_readout),
             cotangent,
             by_raw @ of_raw @ by_raw,
+            by_raw,
         )
 
     def curvature(self, parameters: Array, raw: Array, targets: Array) -> Array:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, field
+from typing import Literal, final
 
+from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.gradients.allocation import FORWARD_SHARE, allocate
 from qrnn_qiskit.gradients.plan import EvaluationPlan
+
+Allocation = Literal["uniform", "optimal"]
 
 
 @final
@@ -15,22 +19,37 @@ class ShotPlan:
     """Shots of a gradient: so many a row, or so many together.
 
     Attributes:
-        per_row: shots of each row; None if exact or if `total` is given.
+        per_row: shots of each row, on average over the rows if `allocation` is "optimal"; None if
+            exact or if `total` is given.
         total: shots of all rows together, at most.
         forward: shots of each base row, to the nearest multiple of the other rows' (of a `total`
-            not above it); as many as other rows if None.
+            not above it). If None, as many as other rows; with "optimal" `share` of all shots.
+        allocation: "uniform", or "optimal": the shares of least predicted variance, where every
+            row can have a handful of shots; else uniform too.
+        spread: what "optimal" goes by, see `gradients.allocation.row_spread`.
+        share: of all shots, for the base rows together.
     """
 
     per_row: int | None = None
     total: int | None = None
     forward: int | None = None
+    allocation: Allocation = "uniform"
+    spread: Array | None = field(default=None, compare=False)
+    share: float = FORWARD_SHARE
 
     def apply(self, plan: EvaluationPlan) -> tuple[EvaluationPlan, int | None]:
-        """The plan with repeats for the base rows, and the shots of each row.
+        """The plan with its repeats, and the shots of one repeat.
 
         Raises:
             BackendError: if the total gives a row fewer than 2 shots.
         """
+        if self.allocation == "optimal":
+            total = self.total
+            if self.per_row is not None:
+                total = self.per_row * plan.total_repeats
+            found = None if total is None else self._optimal(plan, total)
+            if found is not None:
+                return found
         shots = self.per_row if self.total is None else self._share(plan, self.total)
         if shots is None or self.forward is None:
             return plan, shots
@@ -41,6 +60,12 @@ class ShotPlan:
             times = min(self.forward // shots, affordable)
         repeats[:base] = max(1, times)
         return plan.with_repeats(repeats), shots
+
+    def _optimal(self, plan: EvaluationPlan, total: int) -> tuple[EvaluationPlan, int] | None:
+        forward = self.forward
+        if forward is None:
+            forward = max(1, int(self.share * total) // plan.num_sequences)
+        return allocate(plan, total, forward=forward, spread=self.spread)
 
     def _share(self, plan: EvaluationPlan, total: int) -> int:
         """Shots of each row that is no base row; a row with repeats counts that often."""

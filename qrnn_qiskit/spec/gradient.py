@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -20,13 +20,27 @@ class GradientSpec(TableWithOptions):
     method: Name = Field(
         "auto",
         description="Gradient rule; the other keys of the table are its options. auto: adjoint "
-        "without shots, parameter_shift with.",
+        "without shots; with shots each step of a training has the rule, step and shots of least "
+        "predicted error.",
     )
     shots_total: Positive | None = Field(
         None, description="Shots of one whole gradient, shared by its rows; or backend.shots."
     )
     forward_shots: Positive | None = Field(
-        None, description="Shots of each unshifted row; those of the other rows if not given."
+        None,
+        description="Shots of each unshifted row; if not given those of the other rows, with "
+        "optimal allocation a tenth of all or what past steps suggest.",
+    )
+    allocation: Literal["uniform", "optimal"] | None = Field(
+        None,
+        description="Shots of the rows: all alike, or shared out for the least predicted variance; "
+        "optimal with method = 'auto', else uniform if not given.",
+    )
+    adaptive: bool | None = Field(
+        None,
+        description="Take fewer shots where the gradient is large against its noise; shots_total "
+        "or backend.shots are the most then. True with method = 'auto' in a stepwise training, "
+        "else false if not given.",
     )
 
 
@@ -67,3 +81,16 @@ class CompareSpec(Table):
         20, description="Independent gradients for each method and number of shots."
     )
     sequences: Positive = Field(1, description="Training sequences that the loss is over.")
+    num_steps: Annotated[tuple[Positive, ...], Field(strict=False)] = Field(
+        (),
+        description="Lengths T to compare at: sequences are cut to their first T steps; the "
+        "data's length alone if not given.",
+    )
+    step_sweep: Annotated[tuple[Annotated[float, Field(gt=0.0)], ...], Field(strict=False)] = Field(
+        (), description="Steps h of central differences, in rad, compared beside the methods."
+    )
+    training_shots: Positive | None = Field(
+        None,
+        description="Total shots of one training by each method, and by SciPy's BFGS with its "
+        "default step; no training if not given.",
+    )

@@ -116,8 +116,8 @@ class ReadoutSpec(Table):
     )
     head: Literal["identity", "scale", "linear"] = Field(
         "identity",
-        description="Prediction: the output values; each times a scale plus a bias; or a full "
-        "matrix times them plus a bias.",
+        description="Prediction: the output values; a scale times the mean of a target's values "
+        "plus a bias; or a full matrix times them plus a bias.",
     )
     scale: float = Field(1.0, description="Initial scale.")
     max_scale: Bound = Field(

@@ -57,7 +57,7 @@ def fake_device_noise(name: str) -> Noise:
     Raises:
         BackendError: for an unknown name.
     """
-    return device_noise(fake_device(name).target)
+    return device_noise(fake_device(name).target, idle=False)
 
 
 @lru_cache(maxsize=1)

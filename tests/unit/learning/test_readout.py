@@ -21,6 +21,8 @@ READOUTS = [
     Readout("scale", 3, 3, scale=-2.0, max_scale=5.0),
     Readout("scale", 2, 2, max_scale=None, train_bias=False),
     Readout("scale", 2, 2, scale=3.0, max_scale=2.0, train_scale=False),
+    Readout("scale", 3, 1, scale=2.0),
+    Readout("scale", 4, 2, train_bias=False),
     Readout("linear", 3, 2),
     Readout("linear", 2, 3, max_scale=1.5, train_bias=False),
     Readout("linear", 2, 1, train_scale=False),
