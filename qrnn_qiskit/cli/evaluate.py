@@ -125,7 +125,7 @@ def gradient(
 def _show_cost(result: Mapping[str, Any]) -> None:
     show_line()
     show_line(f"loss: {with_error(result['loss'], result['loss_standard_error'])}")
-    if result.get("loss_correction") is not None:
+    if "loss_correction" in result:
         show_line(f"correction: {result['loss_correction']}")
     show_line(f"method: {result['method']}")
     show_line(f"rows: {cell_text(result['rows'])}")

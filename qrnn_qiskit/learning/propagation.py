@@ -52,17 +52,17 @@ def second_difference(function: Callable[[Array], Array], mean: Array, axis: Arr
     return derivative
 
 
-def gradient_bias(curvature_of: Callable[[Array], Array], mean: Array, covariance: Array) -> Array:
+def gradient_bias(gradient_of: Callable[[Array], Array], mean: Array, covariance: Array) -> Array:
     """What E of a function's gradient exceeds the gradient at the mean by, `[B, D]`.
 
     Args:
-        curvature_of: Hessian `[B, D, D]` at a point `[B, D]`.
+        gradient_of: gradient `[B, D]` at a point `[B, D]`.
         mean: `[B, D]`.
         covariance: `[B, D, D]`.
     """
     bias = np.zeros(mean.shape)
     for axis in principal_axes(covariance):
-        bias += 0.5 * np.einsum("bij,bj->bi", directional(curvature_of, mean, axis), axis)
+        bias += 0.5 * second_difference(gradient_of, mean, axis)
     return bias
 
 

@@ -20,7 +20,7 @@ from qrnn_qiskit.learning.baselines import (
     transition_frequencies,
 )
 from qrnn_qiskit.learning.dataset import Dataset
-from qrnn_qiskit.learning.plugins import LabelLoss
+from qrnn_qiskit.learning.plugins import CountedLoss, LabelLoss
 from qrnn_qiskit.run.directory import RunDirectory
 from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import measure_outputs
@@ -137,6 +137,9 @@ def _models(setup: Setup, mean: Array, data: Dataset) -> _Models:
 
 def _class_models(setup: Setup, loss: LabelLoss, mean: Array, data: Dataset) -> _Models:
     mask, size = loss.label_steps(setup.objective.steps), mean.shape[2]
+    if isinstance(loss, CountedLoss) and setup.test_shots is not None:
+        # As in the baselines: what no shot has shown is not impossible.
+        mean = (mean * setup.test_shots + 1.0) / (setup.test_shots + size)
     models = {
         "mean": ("QRNN", mean),
         "frequencies": ("class frequencies", class_frequencies(setup.splits, data, size, mask)),

@@ -113,8 +113,7 @@ def gradient_job(
     The arguments are those of `evaluate_job`, and `by`: "features" for a gradient `[B][T][F]`.
 
     Returns:
-        `method`, `loss`, `loss_standard_error`, `loss_correction` (what was done about the bias of
-        shots, None if exact), `gradient` `[P]`, `standard_errors` `[P]` or None,
+        `method`, `loss`, `loss_standard_error`, `gradient` `[P]`, `standard_errors` `[P]` or None,
         `rows`, `shots_total` or None, `weights` (names), and the readout's gradient where it is
         trained.
     """
@@ -140,13 +139,14 @@ def gradient_job(
         "method": method_name(setup.rule),
         "loss": float(result.loss.mean),
         "loss_standard_error": _errors(result.loss),
-        "loss_correction": None if not result.shots_total else setup.objective.correction_name,
         "gradient": result.gradient.mean.tolist(),
         "standard_errors": _errors(result.gradient),
         "rows": result.rows,
         "shots_total": result.shots_total or None,
         by: list(setup.cell.weight_names if by == "weights" else setup.cell.feature_names),
     }
+    if result.shots_total:
+        answer["loss_correction"] = setup.objective.correction_name
     if len(readout):
         answer["readout"] = {
             "names": setup.objective.readout.names(),

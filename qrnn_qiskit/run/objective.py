@@ -189,11 +189,12 @@ class Objective:
             value = value - 0.5 * np.einsum("bii->b", bent)
             by_readout = by_readout - bias
         if corrected and not self.loss.quadratic:
-            by_outputs = by_outputs - gradient_bias(
-                lambda point: self._curvature(parameters, point.reshape(shape), targets),
-                mean,
-                covariance,
-            ).reshape(shape)
+
+            def gradient_of(point: Array) -> Array:
+                _, _, slope = self._slopes(parameters, point.reshape(shape), targets)
+                return slope.reshape(mean.shape)
+
+            by_outputs = by_outputs - gradient_bias(gradient_of, mean, covariance).reshape(shape)
         cotangent, by_raw = by_outputs, curvature
         if self.postselected:
             # Given the number of kept shots, y has no bias: 1/p and w y are corrected apart.

@@ -207,14 +207,15 @@ MISTAKES = {
         ("gradient.method = 'adjoint' is exact", "with shots use 'parameter_shift'"),
     ),
     "unknown loss": Mistake(
-        setting("loss.name=mss"), ("loss.name = 'mss' is unknown", "'mse'", "known: mse")
+        setting("loss.name=mss"),
+        ("loss.name = 'mss' is unknown", "'mse'", "known: cross_entropy, mean, mse, nll"),
     ),
     "loss of more steps than there are": Mistake(
         setting("loss.last=9"), ("loss.last = 9: must be from 1 to 3",)
     ),
     "too many output values": Mistake(
-        setting("readout.output=probabilities"),
-        ("readout.head = 'scale'", "2 output values", "1 predictions", "'linear'"),
+        setting("readout.output=probabilities", "readout.head=identity"),
+        ("readout.head = 'identity'", "2 output values", "1 predictions", "'linear'"),
     ),
     "patience without validation": Mistake(
         setting("training.patience=3", "data.file=only.npz"),

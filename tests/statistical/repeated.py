@@ -112,16 +112,16 @@ class Repeated:
             [np.zeros(repetitions, int), np.tile(1 + np.arange(per_sequence), repetitions)]
         )
         count = np.where(which == 0, base, shots)
-        chances = probabilities / probabilities.sum(axis=1, keepdims=True)
-        drawn = np.random.default_rng(seed).multinomial(count, chances[which])
-        flat = values.reshape(len(values), -1)
-        mean = drawn @ flat / count[:, None]
-        squares = (flat[:, :, None] * flat[:, None, :]).reshape(len(flat), -1)
-        second = (drawn @ squares).reshape(-1, flat.shape[1], flat.shape[1])
-        covariance = second - count[:, None, None] * mean[:, :, None] * mean[:, None, :]
-        return Outputs(
-            mean.reshape(-1, *values.shape[1:]), count, covariance / (count - 1)[:, None, None]
-        )
+        return _drawn(probabilities, which, values, count, seed)
+
+    def losses(self, repetitions: int, shots: int, seed: int) -> Found:
+        """The loss alone, of every repetition."""
+        probabilities, values = self.distributions()
+        count = np.full(repetitions, shots)
+        outputs = _drawn(probabilities[:1], np.zeros(repetitions, int), values, count, seed)
+        targets = np.broadcast_to(self.targets, (repetitions, *self.targets.shape))
+        value = self.objective.estimate(self.readout, outputs, targets).value
+        return _found(value, self.exact()[0].loss.mean, repetitions)
 
     def measure(
         self,
@@ -157,6 +157,26 @@ class Repeated:
                 ("readout", estimate.by_readout, exact.by_readout.total().mean),
             )
         }
+
+
+def _drawn(
+    probabilities: Array,
+    which: NDArray[np.int64],
+    values: Array,
+    count: NDArray[np.int64],
+    seed: int,
+) -> Outputs:
+    """Shots of rows: row r has distribution `which[r]` and `count[r]` shots."""
+    chances = probabilities / probabilities.sum(axis=1, keepdims=True)
+    drawn = np.random.default_rng(seed).multinomial(count, chances[which])
+    flat = values.reshape(len(values), -1)
+    mean = drawn @ flat / count[:, None]
+    squares = (flat[:, :, None] * flat[:, None, :]).reshape(len(flat), -1)
+    second = (drawn @ squares).reshape(-1, flat.shape[1], flat.shape[1])
+    covariance = second - count[:, None, None] * mean[:, :, None] * mean[:, None, :]
+    return Outputs(
+        mean.reshape(-1, *values.shape[1:]), count, covariance / (count - 1)[:, None, None]
+    )
 
 
 def _found(spread: Spread, truth: Array, repetitions: int) -> Found:

@@ -72,9 +72,14 @@ class CrossEntropy:
         weights = self._weights(mask)
         p = softmax(weights @ predictions)
         blocks = p[..., None] * np.eye(p.shape[2]) - p[..., None] * p[..., None, :]
-        spread = np.kron(weights, np.eye(p.shape[2]))
-        curvature: Array = spread.T @ block_diagonal(blocks / p[:, :, 0].size) @ spread
-        return curvature
+        blocks /= p[:, :, 0].size
+        if self.pool == "steps":
+            of_steps = np.zeros((*predictions.shape, p.shape[2]))
+            of_steps[:, mask] = blocks
+            return block_diagonal(of_steps)
+        coupled: Array = np.einsum("s,t,bmn->bsmtn", weights[0], weights[0], blocks[:, 0])
+        size = predictions[0].size
+        return coupled.reshape(len(predictions), size, size)
 
     def _weights(self, mask: Mask) -> Array:
         """`[J, T]`: logits of the softmaxes are these times the predictions."""

@@ -23,7 +23,6 @@ class Mean:
     Axes: B sequences, T steps, M target values.
     """
 
-    labels: ClassVar[bool] = False
     quadratic: ClassVar[bool] = True
 
     def num_predictions(self, num_values: int, num_targets: int) -> int:

@@ -211,7 +211,11 @@ def test_gradient_prints_each_weight(install: Install, qrnn: Command) -> None:
     calls = install(JOBS, gradient_job=GRADIENT)
     code, out, _ = qrnn("gradient", "job.toml", "--weights", "w.json")
     assert calls.seen == [
-        ("gradient_job", ("job.toml",), {"overrides": (), "weights": Path("w.json"), "data": None})
+        (
+            "gradient_job",
+            ("job.toml",),
+            {"overrides": (), "weights": Path("w.json"), "data": None, "by": "weights"},
+        )
     ]
     assert code == 0
     assert out.splitlines() == [
@@ -225,6 +229,43 @@ def test_gradient_prints_each_weight(install: Install, qrnn: Command) -> None:
         "shots: 9,216",
     ]
     assert json.loads(qrnn("gradient", "job.toml", "--json")[1]) == GRADIENT
+
+
+def test_a_gradient_by_features_has_a_line_for_each_step(install: Install, qrnn: Command) -> None:
+    found = {
+        **GRADIENT,
+        "gradient": [[[0.5], [-0.25]]],
+        "standard_errors": [[[0.02], [0.03]]],
+        "features": ["x"],
+        "loss_correction": "unbiased",
+    }
+    calls = install(JOBS, gradient_job=found)
+    code, out, _ = qrnn("gradient", "job.toml", "--features")
+    assert calls.seen[0][2]["by"] == "features"
+    assert code == 0
+    assert out.splitlines()[:3] == [
+        "sequence  step               x",
+        "       0     0   0.500 ± 0.020",
+        "       0     1  -0.250 ± 0.030",
+    ]
+    assert "correction: unbiased" in out
+
+
+def test_outputs_of_a_post_selected_circuit_tell_what_is_kept(
+    install: Install, qrnn: Command
+) -> None:
+    found = {
+        "outputs": [[[0.5]]],
+        "standard_errors": [[[0.1]]],
+        "shots": 200,
+        "survival": [[0.25]],
+        "survival_standard_errors": [[0.03]],
+    }
+    install(JOBS, evaluate_job=found)
+    code, out, _ = qrnn("evaluate", "job.toml")
+    assert code == 0
+    assert "kept shots" in out
+    assert "0.250 ± 0.030" in out
 
 
 def test_an_exact_gradient_has_no_errors(install: Install, qrnn: Command) -> None:

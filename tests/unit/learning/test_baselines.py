@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qrnn_qiskit.learning.baselines import linear_ridge, persistence
+from qrnn_qiskit.learning.baselines import (
+    class_frequencies,
+    linear_ridge,
+    persistence,
+    transition_frequencies,
+)
 from qrnn_qiskit.learning.data import load_data
 from qrnn_qiskit.learning.dataset import Dataset, SeriesFormat, Splits
 from qrnn_qiskit.learning.metrics import rmse
@@ -139,3 +144,19 @@ def test_figures_on_the_shipped_data() -> None:
     ridge = splits.scaling.unscale_targets(linear_ridge(splits, splits.test, mask))
     kept = splits.scaling.unscale_targets(persistence(splits, splits.test))
     assert rmse(ridge, targets, mask) < 0.6 < rmse(kept, targets, mask) < 1.3
+
+
+def test_frequencies_of_labels() -> None:
+    labels = np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 1.0]])[:, :, None]
+    train = Dataset(np.zeros((2, 3, 1)), labels)
+    splits = Splits(train, train, train, ("x",), ("label",), (None,))
+    mask = np.ones(3, dtype=bool)
+    found = class_frequencies(splits, train, 2, mask)
+    assert found.shape == (2, 3, 2)
+    np.testing.assert_allclose(found[0, 0], [4 / 8, 4 / 8])
+    after = transition_frequencies(splits, train, 2, mask)
+    np.testing.assert_allclose(after[0], [[3 / 4, 1 / 4], [1 / 4, 3 / 4], [2 / 4, 2 / 4]])
+    unknown = Dataset(np.zeros((1, 3, 1)), np.full((1, 3, 1), np.nan))
+    np.testing.assert_allclose(
+        transition_frequencies(splits, unknown, 2, mask), [[[3 / 4, 1 / 4]] * 3]
+    )

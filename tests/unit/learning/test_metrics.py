@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from qrnn_qiskit.learning import metrics
 from qrnn_qiskit.learning.metrics import mae, r2, rmse
 from qrnn_qiskit.learning.steps import step_mask
 
@@ -43,3 +44,16 @@ def test_nothing_known() -> None:
     for metric in (rmse, mae, r2):
         assert math.isnan(metric(PREDICTIONS, unknown, LAST))
         assert math.isnan(metric(PREDICTIONS[:0], TARGETS[:0], LAST))
+
+
+def test_scores_of_labels() -> None:
+    probabilities = np.array([[[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]])
+    targets = np.array([[[0.0], [1.0], [np.nan]]])
+    mask = np.array([False, True, True])
+    assert metrics.accuracy(probabilities, targets, mask) == 0.0
+    assert metrics.perplexity(probabilities, targets, mask) == pytest.approx(10.0)
+    targets[0, 2] = 1.0
+    assert metrics.accuracy(probabilities, targets, mask) == 0.5
+    assert metrics.perplexity(probabilities, targets, mask) == pytest.approx((10 / 0.8) ** 0.5)
+    assert np.isnan(metrics.accuracy(probabilities, np.full((1, 3, 1), np.nan), mask))
+    assert np.isinf(metrics.perplexity(np.array([[[1.0, 0.0]]]), np.ones((1, 1, 1)), mask[1:2]))
