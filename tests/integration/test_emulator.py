@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import Parameter
@@ -246,6 +247,35 @@ def test_usage_is_the_published_estimate(
     used = client.usage()["usage_consumed_seconds"]
     assert used == pytest.approx(slow.usage() + fast.usage())
     assert used == service.consumed_seconds()
+
+
+def test_charged_more_than_estimated() -> None:
+    with EmulatedService(runner=coins, charge_factor=2.0) as service, service.environment():
+        backend = connect(service).backend(DEVICE)
+        job = submit(backend)
+        bits(job)
+        assert job.usage() == 2 * job.usage_estimation["quantum_seconds"]
+        sampler = Sampler(mode=backend)
+        sampler.options.max_execution_time = 3  # between the estimate and what is charged
+        limited = sampler.run([(isa_circuit(), ANGLES)], shots=10)
+        with pytest.raises(RuntimeJobMaxTimeoutError):
+            limited.result(poll_interval=POLL)
+
+
+def test_a_service_that_is_down_for_a_while() -> None:
+    service = EmulatedService(runner=coins)
+    with service, service.environment():
+        client = connect(service)
+        job = submit(client.backend(DEVICE))
+        bits(job)
+        address = service.base_url
+        service.stop()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(address, timeout=5)
+        service.start()
+        assert service.base_url == address
+        bits(submit(client.backend(DEVICE)))
+        assert (service.count("POST /jobs"), len(service.jobs)) == (2, 2)
 
 
 def test_usage_is_known_later() -> None:
