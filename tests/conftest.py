@@ -10,6 +10,8 @@ import secrets
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
+# The Runtime client would read the source of every frame of the stack for each request.
+os.environ["USAGE_DATA_OPT_OUT"] = "True"
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -14,6 +14,9 @@ from qiskit.circuit import Parameter
 from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_ibm_runtime import QiskitRuntimeService
 from qiskit_ibm_runtime.executor_sampler import Sampler
+from qiskit_ibm_runtime.options_models.executor import ExecutorOptions
+from qiskit_ibm_runtime.quantum_program import QuantumProgram
+from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM_PARAMS_CONVERTERS
 
 from qrnn_qiskit.emulator import RunRequest
 from qrnn_qiskit.emulator.address import Reachable
@@ -77,6 +80,14 @@ def call(service: Reachable, method: str, path: str, **content: Any) -> requests
     headers = {"Authorization": f"Bearer {token}", "Service-CRN": service.instance}
     url = service.base_url + API + path
     return requests.request(method, url, headers=headers, timeout=10, **content)
+
+
+def executor_body() -> dict[str, Any]:
+    """Body of `POST /jobs` as the client sends it."""
+    program = QuantumProgram(shots=10)
+    program.append_circuit_item(isa_circuit(), circuit_arguments=ANGLES)
+    params = QUANTUM_PROGRAM_PARAMS_CONVERTERS["v2.0"].encoder(program, ExecutorOptions())
+    return {"program_id": "executor", "backend": DEVICE, "params": params.model_dump(mode="json")}
 
 
 def submit(

@@ -32,8 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--queue-seconds", type=float, default=0.0, help="how long each job is queued")
     add("--usage-limit", type=float, help="QPU seconds of the instance")
     given = parser.parse_args(arguments)
-    signals = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before any thread, so that all inherit it
     try:
         service = EmulatedService(
             given.backend or ["ibm_marrakesh"],
@@ -47,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except QRNNError as error:
         parser.error(str(error))
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # before any thread, so that all inherit it
     with service:
         line = {"base_url": service.base_url, "instance": service.instance}
         sys.stdout.write(json.dumps(line) + "\n")

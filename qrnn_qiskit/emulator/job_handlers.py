@@ -111,7 +111,10 @@ def _logs(parts: Parts, request: Request) -> Reply:
 def _metrics(parts: Parts, request: Request) -> Reply:
     with parts.state.changed:
         job = parts.state.job(request.id, request.instance)
-        return Reply.of(job.metrics(parts.state.usage_is_known(job)))
+        metrics = job.metrics()
+        if not parts.state.usage_is_known(job):
+            metrics["usage"]["status"] = "pending"
+        return Reply.of(metrics)
 
 
 def _cancel(parts: Parts, request: Request) -> Reply:

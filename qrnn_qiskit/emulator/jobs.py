@@ -91,13 +91,13 @@ class Job(BaseModel):
         }
         return document | ({"params": self.request.params} if with_params else {})
 
-    def metrics(self, usage_is_known: bool) -> dict[str, Any]:
+    def metrics(self) -> dict[str, Any]:
         """Times and QPU time as the service sends them."""
         times = {"created": self.created, "running": self.started, "finished": self.finished}
         return {
             "timestamps": {k: None if v is None else timestamp(v) for k, v in times.items()},
             "usage": {
-                "status": "complete" if usage_is_known else "pending",
+                "status": "complete" if self.is_final else "pending",
                 "qpu_charge_time_seconds": self.charged_seconds,
             },
         }

@@ -31,6 +31,8 @@ def check_limits(program: Program, device: Device) -> None:
         if not item.circuit.cregs:
             raise Refusal(400, "a circuit without classical registers has no results")
     if program.rep_delay is not None:
+        if not configuration.get("dynamic_reprate_enabled"):
+            raise Refusal(400, f"{device.name} has one rep_delay, which cannot be chosen")
         low, high = (limit * MICROSECONDS for limit in configuration["rep_delay_range"])
         if not low <= program.rep_delay <= high:
             raise Refusal(

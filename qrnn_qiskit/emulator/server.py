@@ -85,7 +85,7 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error here."""
-        if not isinstance(sys.exception(), OSError):
+        if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
@@ -103,8 +103,7 @@ class _Connection(BaseHTTPRequestHandler):
         if found is None:
             path = urlsplit(self.path).path
             refusal = Refusal(404, f"{self.command} {path} is not emulated")
-            self._send(refusal.reply)
-            self.server.log.add(Seen(f"{self.command} {path}", 404, ()))
+            self._finish(f"{self.command} {path}", refusal.reply, None, ())
             return
         route, name = found
         faults = self.server.faults.meeting(route)
@@ -172,7 +171,7 @@ class _Connection(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Write nothing: requests hold keys, and `Server.seen` has what matters."""
+        """Write nothing: requests hold keys, and `RequestLog` has what matters."""
 
 
 def _query(url: str) -> dict[str, list[str]]:

@@ -45,6 +45,7 @@ class EmulatedService(Reachable):
         token_seconds: float = 3600.0,
         usage_limit: float | None = None,
         usage_delay: float = 0.0,
+        charge_factor: float = 1.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Make a service; it listens from `start`, or inside a `with`.
@@ -62,6 +63,7 @@ class EmulatedService(Reachable):
             token_seconds: lifetime of an access token.
             usage_limit: QPU seconds of each instance; None for no limit.
             usage_delay: seconds from a job's end until its usage is known.
+            charge_factor: QPU seconds charged over those estimated.
             clock: seconds since the epoch.
 
         Raises:
@@ -75,6 +77,7 @@ class EmulatedService(Reachable):
         self._runner = runner or AerRunner()
         self._seed = seed
         self._run_seconds = run_seconds
+        self._charge_factor = charge_factor
         self._port = port
         self._log = RequestLog()
         self._server: Server | None = None
@@ -90,7 +93,9 @@ class EmulatedService(Reachable):
             target=self._server.serve_forever, args=(0.02,), name="emulated service", daemon=True
         )
         self._thread.start()
-        self._worker = Worker(self._state, self._runner, self._seed, self._run_seconds)
+        self._worker = Worker(
+            self._state, self._runner, self._seed, self._run_seconds, self._charge_factor
+        )
         self._worker.start()
         return self
 

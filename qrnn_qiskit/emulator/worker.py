@@ -26,7 +26,9 @@ class _CannotRun(Exception):
 class Worker:
     """Runs the jobs of a service."""
 
-    def __init__(self, state: State, runner: Runner, seed: int, run_seconds: float) -> None:
+    def __init__(
+        self, state: State, runner: Runner, seed: int, run_seconds: float, charge_factor: float
+    ) -> None:
         """Make a worker; `start` lets it work.
 
         Args:
@@ -34,11 +36,13 @@ class Worker:
             runner: what executes circuits.
             seed: of the service.
             run_seconds: how long a job is shown as running at least.
+            charge_factor: QPU seconds charged over those estimated.
         """
         self._state = state
         self._runner = runner
         self._seed = seed
         self._run_seconds = run_seconds
+        self._charge_factor = charge_factor
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="emulated QPU", daemon=True)
 
@@ -88,15 +92,16 @@ class Worker:
 
     def _finish(self, job: Job, fault: str | None, results: str | None) -> None:
         now, limit = self._state.now(), job.request.cost
+        charge = self._charge_factor * job.estimated_seconds
         if job.fate.end == "cancel_job":
             job.end("Cancelled", now)
         elif fault is not None:
             job.end("Failed", now, fault, job.fate.code)
-        elif limit is not None and job.estimated_seconds > limit:
+        elif limit is not None and charge > limit:
             job.charged_seconds = float(limit)
             job.end("Cancelled", now, "the job ran too long", RAN_TOO_LONG)
         else:
-            job.charged_seconds = job.estimated_seconds
+            job.charged_seconds = charge
             job.results = None if job.fate.end == "lose_results" else results
             job.end("Completed", now)
 

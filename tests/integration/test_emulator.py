@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.circuit import Parameter
@@ -73,34 +74,31 @@ def surprise(data: dict[str, NDArray[np.bool_]], angles: NDArray[np.float64]) ->
 
 @pytest.mark.statistical
 @pytest.mark.parametrize("proxy", [False, True], ids=["url_resolver", "proxy"])
-@pytest.mark.parametrize("mode", ["job", "batch", "session"])
-def test_every_mode_in_both_ways(mode: str, proxy: bool, seed: int) -> None:
-    """False alarm 1e-6; its power is that the same test notices an angle off by 0.3."""
-    with (
-        EmulatedService(runner=AerRunner(noise=False), seed=seed) as service,
-        service.environment(proxy),
-    ):
+def test_every_mode(proxy: bool, seed: int) -> None:
+    """False alarm 1e-6 for each mode; the power is that an angle off by 0.3 is noticed."""
+    runner = AerRunner(noise=False)
+    with EmulatedService(runner=runner, seed=seed) as service, service.environment(proxy):
         client = connect(service, proxy)
         backend = client.backend(DEVICE)
-        if mode == "job":
-            job = submit(backend, shots=SHOTS)
-            assert job.session_id is None
-        else:
-            with (Session if mode == "session" else Batch)(backend=backend) as opened:
-                job = submit(opened, shots=SHOTS)
-                assert job.session_id == opened.session_id
-                bits(job)
-            assert opened.details()["state"] == "closed"
-            assert opened.details()["mode"] == {"session": "dedicated"}.get(mode, mode)
-            assert opened.usage() >= job.usage()
-        data = bits(job)
-        assert data["step_0"].shape == (3, SHOTS, 1)
-        assert np.array_equal(data["step_0"][..., 0], data["step_1"][..., 1])
-        assert surprise(data, ANGLES) > FALSE_ALARM
-        assert surprise(data, ANGLES + 0.3) < FALSE_ALARM
-        again = client.job(job.job_id())
-        assert np.array_equal(bits(again)["step_1"], data["step_1"])
-        assert len(service.jobs) == service.count("POST /jobs") == 1
+        alone = submit(backend, shots=SHOTS)
+        with Batch(backend=backend) as batch:
+            of_batch = submit(batch, shots=SHOTS, angles=ANGLES + 1)
+        with Session(backend=backend) as session:
+            of_session = submit(session, shots=SHOTS, angles=ANGLES + 2)
+        assert (alone.session_id, of_batch.session_id) == (None, batch.session_id)
+        for job, angles in ((alone, ANGLES), (of_batch, ANGLES + 1), (of_session, ANGLES + 2)):
+            data = bits(job)
+            assert data["step_0"].shape == (3, SHOTS, 1)
+            assert np.array_equal(data["step_0"][..., 0], data["step_1"][..., 1])
+            assert surprise(data, angles) > FALSE_ALARM
+            assert surprise(data, angles + 0.3) < FALSE_ALARM
+        again = client.job(alone.job_id())
+        assert np.array_equal(bits(again)["step_1"], bits(alone)["step_1"])
+        for opened, mode, job in ((batch, "batch", of_batch), (session, "dedicated", of_session)):
+            details = opened.details()
+            assert (details["mode"], details["state"]) == (mode, "closed")
+            assert details["usage_time"] >= job.usage() > 2
+        assert len(service.jobs) == service.count("POST /jobs") == 3
 
 
 @pytest.mark.statistical
@@ -249,6 +247,35 @@ def test_usage_is_the_published_estimate(
     used = client.usage()["usage_consumed_seconds"]
     assert used == pytest.approx(slow.usage() + fast.usage())
     assert used == service.consumed_seconds()
+
+
+def test_charged_more_than_estimated() -> None:
+    with EmulatedService(runner=coins, charge_factor=2.0) as service, service.environment():
+        backend = connect(service).backend(DEVICE)
+        job = submit(backend)
+        bits(job)
+        assert job.usage() == 2 * job.usage_estimation["quantum_seconds"]
+        sampler = Sampler(mode=backend)
+        sampler.options.max_execution_time = 3  # between the estimate and what is charged
+        limited = sampler.run([(isa_circuit(), ANGLES)], shots=10)
+        with pytest.raises(RuntimeJobMaxTimeoutError):
+            limited.result(poll_interval=POLL)
+
+
+def test_a_service_that_is_down_for_a_while() -> None:
+    service = EmulatedService(runner=coins)
+    with service, service.environment():
+        client = connect(service)
+        job = submit(client.backend(DEVICE))
+        bits(job)
+        address = service.base_url
+        service.stop()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(address, timeout=5)
+        service.start()
+        assert service.base_url == address
+        bits(submit(client.backend(DEVICE)))
+        assert (service.count("POST /jobs"), len(service.jobs)) == (2, 2)
 
 
 def test_usage_is_known_later() -> None:

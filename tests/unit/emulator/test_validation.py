@@ -11,12 +11,9 @@ import numpy as np
 import pytest
 import requests
 from qiskit_ibm_runtime.json import RuntimeEncoder
-from qiskit_ibm_runtime.options_models.executor import ExecutorOptions
-from qiskit_ibm_runtime.quantum_program import QuantumProgram
-from qiskit_ibm_runtime.quantum_program.params_converters import QUANTUM_PROGRAM_PARAMS_CONVERTERS
 
 from qrnn_qiskit.emulator import EmulatedService
-from tests.emulated import ANGLES, DEVICE, call, coins, isa_circuit
+from tests.emulated import ANGLES, DEVICE, call, coins, executor_body, isa_circuit
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +22,9 @@ def service() -> Iterator[EmulatedService]:
         yield service
 
 
-@pytest.fixture(scope="module")
-def executor_body() -> dict[str, Any]:
-    program = QuantumProgram(shots=10)
-    program.append_circuit_item(isa_circuit(), circuit_arguments=ANGLES)
-    params = QUANTUM_PROGRAM_PARAMS_CONVERTERS["v2.0"].encoder(program, ExecutorOptions())
-    return {
-        "program_id": "executor",
-        "backend": DEVICE,
-        "params": params.model_dump(mode="json"),
-    }
+@pytest.fixture(scope="module", name="executor_body")
+def make_executor_body() -> dict[str, Any]:
+    return executor_body()
 
 
 @pytest.fixture(scope="module")
