@@ -21,6 +21,7 @@ from qrnn_qiskit.circuit.rewrite import Rotation, is_parametrized, pauli_rotatio
 from qrnn_qiskit.circuit.step import Item
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.execution.isa import ISACircuit
+from qrnn_qiskit.execution.reset import with_plain_names
 from qrnn_qiskit.occurrence import OccurrenceTable
 
 VIRTUAL: Final = ("rz", "rotation Z")
@@ -77,7 +78,7 @@ class _Part:
 def _parts(
     unrolled: UnrolledCircuit, isa: ISACircuit, over_rotations: Mapping[str, Gate]
 ) -> Iterator[_Part]:
-    circuit = isa.compact
+    circuit = with_plain_names(isa.compact)
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
     place_of = {
         bit: (step, k)

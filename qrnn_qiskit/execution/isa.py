@@ -12,6 +12,9 @@ from qiskit.transpiler import Target, generate_preset_pass_manager
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.layout import best_placement, predicted_error
+from qrnn_qiskit.execution.reset import after_transpiling, before_transpiling, reset_strategy
+from qrnn_qiskit.spec.backend import ResetChoice
 
 
 @final
@@ -23,11 +26,17 @@ class TranspileOptions:
         optimization_level: Qiskit's, 0 to 3.
         seed_transpiler: of the layout and routing search.
         initial_layout: physical qubits of the cell's qubits in order, or None to search.
+        layout_trials: seeds to try, each result in all places; 0 for the transpiler's own layout.
+        reset: what a reset becomes.
+        reset_repeats: resets in the place of each.
     """
 
     optimization_level: int = 1
     seed_transpiler: int = 0
     initial_layout: tuple[int, ...] | None = None
+    layout_trials: int = 0
+    reset: ResetChoice = "auto"
+    reset_repeats: int = 1
 
 
 @final
@@ -78,19 +87,15 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
     Raises:
         BackendError: if the target lacks qubits, or an instruction such as reset.
     """
-    circuit = unrolled.circuit
+    strategy = reset_strategy(unrolled.circuit, target, options.reset)
+    circuit = before_transpiling(unrolled.circuit, strategy, target.num_qubits)
     if target.num_qubits is not None and target.num_qubits < circuit.num_qubits:
         raise BackendError(
             f"the circuit has {circuit.num_qubits} qubits, but the backend only "
             f"{target.num_qubits}: choose a smaller cell or a larger backend"
         )
-    for name in ("measure", "reset"):
-        if circuit.count_ops().get(name) and not target.instruction_supported(name):
-            raise BackendError(
-                f"the backend has no {name!r} instruction, which this circuit uses "
-                f"{circuit.count_ops()[name]} times: choose a backend with mid-circuit "
-                "measurement and reset, such as fake_marrakesh"
-            )
+    if not target.instruction_supported("measure"):
+        raise BackendError("the backend has no measure instruction: choose another one")
     layout = options.initial_layout
     if layout is not None and (
         len(layout) != circuit.num_qubits or len(set(layout)) != len(layout)
@@ -99,13 +104,25 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
             f"backend.initial_layout = {list(layout)}: name {circuit.num_qubits} different "
             "physical qubits, one for each qubit of the cell"
         )
-    manager = generate_preset_pass_manager(
-        optimization_level=options.optimization_level,
-        target=target,
-        seed_transpiler=options.seed_transpiler,
-        initial_layout=None if layout is None else list(layout),
-    )
-    isa = manager.run(circuit)
+    tried: list[tuple[float, QuantumCircuit]] = []
+    # Without couplings there is nothing to choose.
+    trials = options.layout_trials if target.build_coupling_map() is not None else 0
+    for trial in range(max(1, trials)):
+        manager = generate_preset_pass_manager(
+            optimization_level=options.optimization_level,
+            target=target,
+            seed_transpiler=options.seed_transpiler + trial,
+            initial_layout=None if layout is None else list(layout),
+        )
+        isa = after_transpiling(manager.run(circuit), target, options.reset_repeats)
+        if not trials:
+            tried.append((0.0, isa))
+        elif layout is None:
+            placed, error = best_placement(isa, target)
+            tried.append((error, placed))
+        else:
+            tried.append((predicted_error(isa, target), isa))
+    isa = min(tried, key=lambda pair: pair[0])[1]
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
     return ISACircuit(
         circuit=isa,

@@ -8,6 +8,8 @@ from typing import Any, Final, final
 from qrnn_qiskit.errors import BudgetError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.isa import device_duration
+from qrnn_qiskit.execution.layout import predicted_error
+from qrnn_qiskit.execution.reset import describe_reset
 from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.setup import Setup, method_name
 
@@ -104,7 +106,22 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "budget_qpu_seconds": job.budget.qpu_seconds,
         "within_budget": _over(job.budget.shots, executions) is None
         and _over(job.budget.qpu_seconds, seconds) is None,
+        **_of_the_target(setup),
         "exact": isinstance(setup.executor, ExactExecutor) and executions == 0,
+    }
+
+
+def _of_the_target(setup: Setup) -> dict[str, Any]:
+    """How the device, simulated or not, measures and resets, and what the circuit loses there."""
+    executor = setup.executor
+    noise = getattr(executor, "noise", None)
+    target = getattr(executor, "target", None) or (noise.target if noise else None)
+    if target is None:
+        return {}
+    isa = executor.isa(setup.unrolled)
+    return {
+        **describe_reset(setup.unrolled.circuit, isa.circuit, isa.qubits, target),
+        "predicted_error": round(predicted_error(isa.circuit, target), 4),
     }
 
 
