@@ -25,6 +25,7 @@ from qrnn_qiskit.learning.steps import step_mask
 from qrnn_qiskit.run.evaluator import Evaluator
 from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.mitigate import Mitigation
 from qrnn_qiskit.run.objective import Objective
 from qrnn_qiskit.run.shots import ShotPlan
 from qrnn_qiskit.run.weights import read_weights
@@ -51,6 +52,7 @@ class Setup:
         objective: outputs to loss.
         splits: the data.
         initial: `[P + n]` weights and readout parameters to start from.
+        mitigation: makes the correction of outputs; None for none.
     """
 
     job: Job
@@ -62,6 +64,7 @@ class Setup:
     objective: Objective
     splits: Splits
     initial: Array
+    mitigation: Mitigation | None = None
 
     @property
     def num_weights(self) -> int:
@@ -121,7 +124,7 @@ def make_evaluator(
     charge: Callable[[int], None] | None = None,
 ) -> Evaluator:
     """The evaluator of a job; the other arguments are those of `Evaluator`."""
-    return Evaluator(
+    evaluator = Evaluator(
         setup.unrolled,
         setup.executor,
         kind=setup.job.readout.output,
@@ -130,6 +133,9 @@ def make_evaluator(
         wait=wait,
         charge=charge,
     )
+    if setup.mitigation is not None:
+        evaluator.correct_by(setup.mitigation.correction)
+    return evaluator
 
 
 def make_cell(spec: CellSpec) -> Cell:
@@ -184,9 +190,13 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     for part in (splits.train, splits.validation, splits.test):
         if part.num_sequences:
             unrolled.angle_map.angles(np.zeros(cell.num_weights), part.features)
-    return Setup(
-        job, cell, unrolled, executor, rule, shots, objective, splits, _initial(job, cell, readout)
-    )
+    initial = _initial(job, cell, readout)
+    mitigation = None
+    if job.mitigation.is_on:
+        if job.kind == "compare":
+            raise SpecError("[mitigation] is not for kind = 'compare': remove it")
+        mitigation = Mitigation(job, unrolled, train.features)
+    return Setup(job, cell, unrolled, executor, rule, shots, objective, splits, initial, mitigation)
 
 
 def make_rule(job: Job) -> GradientRule | Adjoint:
