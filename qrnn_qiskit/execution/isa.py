@@ -13,6 +13,7 @@ from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.layout import best_placement, predicted_error
+from qrnn_qiskit.execution.mitigation.zero_noise import fold
 from qrnn_qiskit.execution.reset import after_transpiling, before_transpiling, reset_strategy
 from qrnn_qiskit.spec.backend import ResetChoice
 
@@ -29,6 +30,7 @@ class TranspileOptions:
         layout_trials: seeds to try, each result in all places; 0 for the transpiler's own layout.
         reset: what a reset becomes.
         reset_repeats: resets in the place of each.
+        folds: times that each two-qubit gate is done in a row, for zero-noise extrapolation.
     """
 
     optimization_level: int = 1
@@ -37,6 +39,7 @@ class TranspileOptions:
     layout_trials: int = 0
     reset: ResetChoice = "auto"
     reset_repeats: int = 1
+    folds: int = 1
 
 
 @final
@@ -122,7 +125,7 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
             tried.append((error, placed))
         else:
             tried.append((predicted_error(isa, target), isa))
-    isa = min(tried, key=lambda pair: pair[0])[1]
+    isa = fold(min(tried, key=lambda pair: pair[0])[1], options.folds)
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
     return ISACircuit(
         circuit=isa,

@@ -29,6 +29,8 @@ def fold(circuit: QuantumCircuit, factor: int) -> QuantumCircuit:
     """
     if factor < 1 or factor % 2 == 0:
         raise BackendError(f"a gate folded {factor} times is another gate: give odd numbers")
+    if factor == 1:
+        return circuit
     folded = circuit.copy_empty_like()
     for item in circuit.data:
         name = item.operation.name
