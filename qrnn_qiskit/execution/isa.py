@@ -13,7 +13,7 @@ from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.layout import best_placement, predicted_error
-from qrnn_qiskit.execution.mitigation.zero_noise import fold
+from qrnn_qiskit.execution.mitigation.zero_noise import fold, stretch
 from qrnn_qiskit.execution.reset import after_transpiling, before_transpiling, reset_strategy
 from qrnn_qiskit.spec.backend import ResetChoice
 
@@ -30,7 +30,8 @@ class TranspileOptions:
         layout_trials: seeds to try, each result in all places; 0 for the transpiler's own layout.
         reset: what a reset becomes.
         reset_repeats: resets in the place of each.
-        folds: times that each two-qubit gate is done in a row, for zero-noise extrapolation.
+        folds: for zero-noise extrapolation: times that each two-qubit gate is done in a row, and
+            factor on all idle times.
     """
 
     optimization_level: int = 1
@@ -125,7 +126,9 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
             tried.append((error, placed))
         else:
             tried.append((predicted_error(isa, target), isa))
-    isa = fold(min(tried, key=lambda pair: pair[0])[1], options.folds)
+    isa = min(tried, key=lambda pair: pair[0])[1]
+    if options.folds > 1:
+        isa = fold(stretch(isa, options.folds, target), options.folds)
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
     return ISACircuit(
         circuit=isa,

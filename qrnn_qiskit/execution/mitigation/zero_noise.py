@@ -1,27 +1,35 @@
 """Zero-noise extrapolation: gates folded to raise the noise, outputs extrapolated to none.
 
 After Temme et al., PRL 119, 180509 (2017), and Giurgica-Tiron et al. (arXiv:2005.10921), gate by
-gate: U becomes U (U^-1 U)^m on two-qubit gates, whose errors dominate.
+gate: U becomes U (U^-1 U)^m. In a recurrent circuit hidden qubits decay most while others are
+measured and reset, so their idle time is raised by as much, with delays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
-from qiskit.circuit import QuantumCircuit
+from qiskit.circuit import Delay, QuantumCircuit, Qubit
+from qiskit.transpiler import Target
 
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Array, Outputs
+from qrnn_qiskit.execution.noise.model import MEASUREMENTS, RESETS
+from qrnn_qiskit.execution.timetable import SECOND, femtoseconds, timetable
 
-_SELF_INVERSE = ("cz", "cx", "ecr")
+_SELF_INVERSE: Final = ("x", "cz", "cx", "ecr")
+_LEFT_ALONE: Final = ("rz", "barrier", "delay", "if_else", *MEASUREMENTS, *RESETS)
 
 
 def fold(circuit: QuantumCircuit, factor: int) -> QuantumCircuit:
-    """The transpiled circuit with each two-qubit gate `factor` times in a row.
+    """The transpiled circuit with each SX, X and two-qubit gate `factor` times in its place.
+
+    SX is undone by itself between two virtual Z, X and two-qubit gates by themselves.
 
     Args:
-        circuit: whose two-qubit gates are their own inverses.
+        circuit: transpiled.
         factor: odd.
 
     Raises:
@@ -34,14 +42,48 @@ def fold(circuit: QuantumCircuit, factor: int) -> QuantumCircuit:
     folded = circuit.copy_empty_like()
     for item in circuit.data:
         name = item.operation.name
-        double = len(item.qubits) == 2 and name != "barrier"
-        if double and name not in _SELF_INVERSE:
+        if name not in (*_LEFT_ALONE, *_SELF_INVERSE, "sx"):
             raise BackendError(f"{name} is not its own inverse and cannot be folded")
-        for repeat in range(factor if double else 1):
+        for repeat in range(1 if name in _LEFT_ALONE else factor):
             if repeat:
                 folded.barrier(item.qubits)
+            if repeat and name == "sx":
+                folded.rz(np.pi, item.qubits)
             folded.append(item)
     return folded
+
+
+def stretch(circuit: QuantumCircuit, factor: int, target: Target) -> QuantumCircuit:
+    """The transpiled circuit with delays that make each qubit idle `factor` times as long.
+
+    Args:
+        circuit: transpiled.
+        factor: at least 1.
+        target: of the device, with its durations.
+    """
+    if factor == 1:
+        return circuit
+
+    def duration(name: str, qubits: tuple[int, ...]) -> int:
+        properties = (target[name] or {}).get(qubits) if name in target.operation_names else None
+        return femtoseconds((properties.duration if properties else 0.0) or 0.0)
+
+    table = timetable(circuit, duration, 0, target.dt)
+    stretched = circuit.copy_empty_like()
+    last: dict[Qubit, int] = {}
+    for item, slot in zip(circuit.data, table.slots, strict=True):
+        name = item.operation.name
+        for qubit in item.qubits if name not in ("barrier", "delay") else ():
+            gap = slot.start - last.get(qubit, slot.start)
+            if gap > 0 and name not in RESETS:
+                stretched.append(_delay((factor - 1) * gap / SECOND, target.dt), [qubit])
+            last[qubit] = slot.end
+        stretched.append(item)
+    return stretched
+
+
+def _delay(seconds: float, dt: float | None) -> Delay:
+    return Delay(seconds, "s") if dt is None else Delay(round(seconds / dt), "dt")
 
 
 def weights(factors: Sequence[float], order: int = 1) -> Array:
