@@ -12,6 +12,7 @@ from qiskit.transpiler import Target, generate_preset_pass_manager
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.flat import flat_operations, narrowed
 from qrnn_qiskit.execution.layout import best_placement, predicted_error
 from qrnn_qiskit.execution.mitigation.zero_noise import fold, stretch
 from qrnn_qiskit.execution.reset import after_transpiling, before_transpiling, reset_strategy
@@ -31,7 +32,7 @@ class TranspileOptions:
         reset: what a reset becomes.
         reset_repeats: resets in the place of each.
         folds: for zero-noise extrapolation: times that each two-qubit gate is done in a row, and
-            factor on all idle times.
+            factor on the time that measurements and resets take.
     """
 
     optimization_level: int = 1
@@ -79,10 +80,8 @@ class ISACircuit:
 
     @property
     def two_qubit_gates(self) -> int:
-        """Number of two-qubit gates."""
-        return sum(
-            len(item.qubits) == 2 and item.operation.name != "barrier" for item in self.circuit.data
-        )
+        """Number of two-qubit gates, those of both branches of an `if` included."""
+        return sum(len(item.qubits) == 2 for item in flat_operations(self.circuit))
 
 
 def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions) -> ISACircuit:
@@ -98,8 +97,13 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
             f"the circuit has {circuit.num_qubits} qubits, but the backend only "
             f"{target.num_qubits}: choose a smaller cell or a larger backend"
         )
-    if not target.instruction_supported("measure"):
-        raise BackendError("the backend has no measure instruction: choose another one")
+    for name in ("measure", "if_else"):
+        if circuit.count_ops().get(name) and not target.instruction_supported(name):
+            raise BackendError(
+                f"the backend has no {name!r} instruction, which this circuit uses "
+                f"{circuit.count_ops()[name]} times: choose a backend with mid-circuit "
+                "measurement, reset and if_else, such as fake_marrakesh"
+            )
     layout = options.initial_layout
     if layout is not None and (
         len(layout) != circuit.num_qubits or len(set(layout)) != len(layout)
@@ -118,7 +122,8 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
             seed_transpiler=options.seed_transpiler + trial,
             initial_layout=None if layout is None else list(layout),
         )
-        isa = after_transpiling(manager.run(circuit), target, options.reset_repeats)
+        isa = narrowed(manager.run(circuit))
+        isa = after_transpiling(isa, target, options.reset_repeats)
         if not trials:
             tried.append((0.0, isa))
         elif layout is None:

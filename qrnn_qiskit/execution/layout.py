@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler import Target
 
+from qrnn_qiskit.execution.flat import flat_operations
 from qrnn_qiskit.execution.noise.model import MEASUREMENTS, RESETS
 from qrnn_qiskit.execution.timetable import SECOND, femtoseconds, timetable
 
@@ -63,10 +64,9 @@ class _Costs:
         self._single = np.zeros((len(used), count))
         self._pairs: dict[tuple[int, ...], Array] = {}
         operations: dict[tuple[str, tuple[int, ...]], int] = {}
-        for item in circuit.data:
-            qubits = tuple(circuit.find_bit(q).index for q in item.qubits)
-            if item.operation.name not in ("barrier", "delay", "if_else", "rz"):
-                key = item.operation.name, tuple(self._local[q] for q in qubits)
+        for item in flat_operations(circuit):
+            if item.operation.name != "rz":
+                key = item.operation.name, tuple(self._local[q] for q in item.qubits)
                 operations[key] = operations.get(key, 0) + 1
         for (name, local), times in operations.items():
             for place, cost in _log_errors(target, name).items():
@@ -139,10 +139,8 @@ def _placements(circuit: QuantumCircuit, target: Target, used: list[int]) -> lis
     pattern = rx.PyDiGraph()
     pattern.add_nodes_from(range(len(used)))
     names: dict[tuple[int, ...], set[str]] = {}
-    for item in circuit.data:
-        qubits = tuple(local[i] for q in item.qubits if (i := circuit.find_bit(q).index) in local)
-        if item.operation.name not in ("barrier", "delay", "if_else"):
-            names.setdefault(qubits, set()).add(item.operation.name)
+    for item in flat_operations(circuit):
+        names.setdefault(tuple(local[q] for q in item.qubits), set()).add(item.operation.name)
     for place in names:
         if len(place) == 2 and not pattern.has_edge(*place):
             pattern.add_edge(*place, None)

@@ -2,7 +2,7 @@
 
 After Temme et al., PRL 119, 180509 (2017), and Giurgica-Tiron et al. (arXiv:2005.10921), gate by
 gate: U becomes U (U^-1 U)^m. In a recurrent circuit hidden qubits decay most while others are
-measured and reset, so their idle time is raised by as much, with delays.
+measured and reset, so these windows are lengthened by as much, with delays.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from qiskit.circuit import Delay, QuantumCircuit, Qubit
+from qiskit.circuit import Delay, QuantumCircuit
 from qiskit.transpiler import Target
 
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Array, Outputs
 from qrnn_qiskit.execution.noise.model import MEASUREMENTS, RESETS
-from qrnn_qiskit.execution.timetable import SECOND, femtoseconds, timetable
 
 _SELF_INVERSE: Final = ("x", "cz", "cx", "ecr")
 _LEFT_ALONE: Final = ("rz", "barrier", "delay", "if_else", *MEASUREMENTS, *RESETS)
@@ -54,31 +53,26 @@ def fold(circuit: QuantumCircuit, factor: int) -> QuantumCircuit:
 
 
 def stretch(circuit: QuantumCircuit, factor: int, target: Target) -> QuantumCircuit:
-    """The transpiled circuit with delays that make each qubit idle `factor` times as long.
+    """The transpiled circuit with each measurement and reset made `factor` times as long.
+
+    The delay is on the qubit that was measured or reset, where it does no harm: in |0> nothing
+    decays. The hidden qubits, which wait for it, decay so much longer.
 
     Args:
         circuit: transpiled.
         factor: at least 1.
         target: of the device, with its durations.
     """
-    if factor == 1:
-        return circuit
-
-    def duration(name: str, qubits: tuple[int, ...]) -> int:
-        properties = (target[name] or {}).get(qubits) if name in target.operation_names else None
-        return femtoseconds((properties.duration if properties else 0.0) or 0.0)
-
-    table = timetable(circuit, duration, 0, target.dt)
     stretched = circuit.copy_empty_like()
-    last: dict[Qubit, int] = {}
-    for item, slot in zip(circuit.data, table.slots, strict=True):
-        name = item.operation.name
-        for qubit in item.qubits if name not in ("barrier", "delay") else ():
-            gap = slot.start - last.get(qubit, slot.start)
-            if gap > 0 and name not in RESETS:
-                stretched.append(_delay((factor - 1) * gap / SECOND, target.dt), [qubit])
-            last[qubit] = slot.end
+    for item in circuit.data:
         stretched.append(item)
+        name = item.operation.name
+        if factor > 1 and name in (*MEASUREMENTS, *RESETS):
+            place = tuple(circuit.find_bit(q).index for q in item.qubits)
+            properties = (target[name] or {}).get(place)
+            duration = properties.duration if properties else None
+            if duration:
+                stretched.append(_delay((factor - 1) * duration, target.dt), item.qubits)
     return stretched
 
 

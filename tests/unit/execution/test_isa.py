@@ -232,11 +232,11 @@ def test_refused_isa_circuits() -> None:
     with pytest.raises(BackendError, match="which is not linear in the circuit's parameters"):
         compile_isa(made, isa, None)
 
-    def branching(circuit: QuantumCircuit, a: list[Parameter]) -> None:
-        circuit.measure(0, 0)
-        with circuit.if_test((0, 1)):
+    def looping(circuit: QuantumCircuit, a: list[Parameter]) -> None:
+        with circuit.for_loop(range(2)):
             circuit.x(0)
+        circuit.measure(0, 0)
 
-    made, isa = by_hand(branching)
-    with pytest.raises(BackendError, match="the exact engine cannot run 'if_else'"):
+    made, isa = by_hand(looping)
+    with pytest.raises(BackendError, match="'for_loop', which hardware does not run"):
         compile_isa(made, isa, None)
