@@ -6,7 +6,7 @@ the measurement and the reset of every io qubit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,16 @@ class DrawnOperation:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawnBranch:
+    """An `if` on one bit, or on all bits of a step if `bit` is None."""
+
+    bit: int | None
+    value: int
+    then: tuple[DrawnOperation, ...]
+    otherwise: tuple[DrawnOperation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DrawnCell:
     """A cell with the names of its parameters in declaration order, and a number of steps.
 
@@ -61,6 +71,7 @@ class DrawnCell:
     features: tuple[Parameter, ...]
     num_steps: int
     postselected: tuple[str, ...] = ()
+    permutation: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         return f"{self.num_steps} steps of\n{self.circuit.draw('text', fold=200)}"
@@ -69,9 +80,10 @@ class DrawnCell:
 def build(
     num_io: int,
     num_hidden: int,
-    operations: list[DrawnOperation],
+    operations: Sequence[DrawnOperation | DrawnBranch],
     num_steps: int,
     num_flags: int = 0,
+    permutation: tuple[int, ...] = (),
 ) -> DrawnCell:
     """The circuit of a list of operations; only parameters that are used are declared."""
     weights = [Parameter(f"weight_{i}") for i in range(9, 13)]
@@ -83,15 +95,29 @@ def build(
         ClassicalRegister(num_io, "readout"),
     )
     readout = [circuit.find_bit(bit).index for bit in circuit.cregs[-1]]
-    for operation in operations:
+
+    def append(operation: DrawnOperation) -> None:
         if operation.gate == "measure":
             circuit.measure(operation.qubits[0], operation.bit)
-            continue
+            return
         arguments = []
         if operation.angle is not None:
             angle = ANGLES[operation.angle]
             arguments = [angle(weights[operation.w], weights[operation.b], features[operation.x])]
         getattr(circuit, operation.gate)(*arguments, *operation.qubits)
+
+    for operation in operations:
+        if isinstance(operation, DrawnOperation):
+            append(operation)
+            continue
+        asked = circuit.cregs[0] if operation.bit is None else circuit.clbits[operation.bit]
+        with circuit.if_test((asked, operation.value)) as otherwise:
+            for inner in operation.then:
+                append(inner)
+        if operation.otherwise:
+            with otherwise:
+                for inner in operation.otherwise:
+                    append(inner)
     circuit.measure(range(num_io), readout)
     circuit.reset(range(num_io))
     used = circuit.parameters
@@ -101,6 +127,7 @@ def build(
         tuple(feature for feature in features if feature in used),
         num_steps,
         ("flags",) if num_flags else (),
+        permutation,
     )
 
 
@@ -137,7 +164,7 @@ def cells(draw: st.DrawFn, max_steps: int = 5, max_operations: int = 8) -> Drawn
 
 @st.composite
 def postselected_cells(draw: st.DrawFn, max_steps: int = 3, max_operations: int = 7) -> DrawnCell:
-    """Cells with 1 or 2 post-selected bits, measured anywhere, and resets of any qubit."""
+    """Cells with 1 or 2 post-selected bits, measured anywhere, resets, and a permutation."""
     num_io, num_hidden = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     num_qubits = num_io + num_hidden
     operations = draw(
@@ -151,7 +178,49 @@ def postselected_cells(draw: st.DrawFn, max_steps: int = 3, max_operations: int 
         qubit = draw(st.integers(0, num_qubits - 1))
         place = draw(st.integers(0, len(operations)))
         operations.insert(place, DrawnOperation(kind, (qubit,), bit=bit))
-    return build(num_io, num_hidden, operations, draw(st.integers(1, max_steps)), num_flags)
+    permutation = draw(st.one_of(st.just(()), st.permutations(range(num_qubits)).map(tuple)))
+    num_steps = draw(st.integers(1, max_steps))
+    return build(num_io, num_hidden, operations, num_steps, num_flags, permutation)
+
+
+@st.composite
+def feed_forward_cells(
+    draw: st.DrawFn, max_steps: int = 3, max_operations: int = 5, *, postselected: bool = False
+) -> DrawnCell:
+    """Cells with `if` statements, on bits of the same step and of the one before.
+
+    With or without `else`; bits are measured anywhere, some twice, any qubit is reset, and the
+    qubits may change roles between the steps.
+    """
+    num_io, num_hidden = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    num_qubits = num_io + num_hidden
+    num_flags = 1 if postselected else 0
+    num_bits = num_flags + num_io
+    gate = _operation(num_qubits, tuple(ANGLES), True)
+    operations: list[DrawnOperation | DrawnBranch] = [
+        *draw(st.lists(gate, max_size=max_operations - 1)),
+        draw(_operation(num_qubits, TRAINED, False)),
+    ]
+    extra = [*range(num_flags), *draw(st.lists(st.integers(0, num_bits - 1), max_size=2))]
+    for bit in extra:
+        qubit = draw(st.integers(0, num_qubits - 1))
+        place = draw(st.integers(0, len(operations)))
+        operations.insert(place, DrawnOperation("measure", (qubit,), bit=bit))
+    if draw(st.booleans()):
+        qubit = draw(st.integers(0, num_qubits - 1))
+        place = draw(st.integers(0, len(operations)))
+        operations.insert(place, DrawnOperation("reset", (qubit,)))
+    for _ in range(draw(st.integers(1, 2))):
+        place = draw(st.integers(0, len(operations)))
+        before = {o.bit for o in operations[:place] if isinstance(o, DrawnOperation)}
+        whole = num_flags == 0 and before <= {0} and num_bits == 1 and draw(st.booleans())
+        bit = None if whole else draw(st.integers(0, num_bits - 1))
+        branches = st.lists(gate, max_size=2).map(tuple)
+        branch = DrawnBranch(bit, draw(st.integers(0, 1)), draw(branches), draw(branches))
+        operations.insert(place, branch)
+    permutation = draw(st.one_of(st.just(()), st.permutations(range(num_qubits)).map(tuple)))
+    num_steps = draw(st.integers(1, max_steps))
+    return build(num_io, num_hidden, operations, num_steps, num_flags, permutation)
 
 
 def _array(shape: tuple[int, ...], low: float, high: float) -> st.SearchStrategy[Array]:

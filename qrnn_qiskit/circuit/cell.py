@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
 from qiskit.circuit import (
+    CircuitInstruction,
+    Clbit,
     ControlFlowOp,
     Delay,
     Gate,
+    IfElseOp,
     Instruction,
     Measure,
     Parameter,
@@ -20,6 +23,7 @@ from qiskit.circuit import (
 )
 
 from qrnn_qiskit.angle_map import Tape
+from qrnn_qiskit.circuit.branch import check_branches, condition_of
 from qrnn_qiskit.circuit.expression import ENCODINGS, compile_tape
 from qrnn_qiskit.circuit.rewrite import is_parametrized
 from qrnn_qiskit.errors import CellError
@@ -43,6 +47,8 @@ class Cell:
         last: operations that only the last step has, after the others; same bits as `circuit`.
         postselected: classical bits of `circuit`, ascending, that must be read 0: a shot is kept
             at step t if those of steps 0 ... t all were.
+        permutation: how the qubits change roles between steps, without a gate: in the next step
+            qubit i is what qubit `permutation[i]` was; empty if they keep them.
     """
 
     name: str
@@ -52,6 +58,7 @@ class Cell:
     encodings: Mapping[str, str]
     last: QuantumCircuit
     postselected: tuple[int, ...] = ()
+    permutation: tuple[int, ...] = ()
 
     @staticmethod
     def from_circuit(
@@ -63,6 +70,7 @@ class Cell:
         last: QuantumCircuit | None = None,
         name: str | None = None,
         postselected: Sequence[str] | None = None,
+        permutation: Sequence[int] | None = None,
     ) -> Cell:
         """A cell from one time step as a `QuantumCircuit`.
 
@@ -76,6 +84,8 @@ class Cell:
             name: what messages call the cell; `circuit.name` by default.
             postselected: names of the classical registers whose bits are post-selected on 0; may
                 instead stand in `circuit.metadata` under this key.
+            permutation: indices of the circuit's qubits: between two steps qubit i takes over from
+                qubit `permutation[i]`; may instead stand in `circuit.metadata` under this key.
 
         Raises:
             CellError: saying what makes the circuit unfit, and how to mend it.
@@ -97,11 +107,16 @@ class Cell:
                 postselected if postselected is not None else metadata.get("postselected", ()),
                 name,
             ),
+            permutation=tuple(
+                permutation if permutation is not None else metadata.get("permutation", ())
+            ),
         )._checked()
 
     def _checked(self) -> Cell:
         _check_registers(self)
+        _check_permutation(self)
         _check_operations(self)
+        _check_conditions(self)
         _check_roles(self)
         return self
 
@@ -212,17 +227,19 @@ def _check_registers(cell: Cell) -> None:
         )
 
 
+def _check_permutation(cell: Cell) -> None:
+    count = cell.circuit.num_qubits
+    if cell.permutation and sorted(cell.permutation) != list(range(count)):
+        raise CellError(
+            f"cell {cell.name!r}: permutation {list(cell.permutation)}: name each of the {count} "
+            "qubits once, in the order of the places that they take in the next step"
+        )
+
+
 def _check_operations(cell: Cell) -> None:
-    measured = set()
-    for item in [*cell.circuit.data, *cell.last.data]:
+    measured: set[Clbit] = set()
+    for item in _flat(cell):
         operation = item.operation
-        if isinstance(operation, ControlFlowOp):
-            raise CellError(
-                f"cell {cell.name!r}: {operation.name!r} is not supported in a cell; a gate "
-                "conditioned on a measured bit equals the same gate controlled by the qubit, "
-                "placed before its measurement: write cx io[0], hidden[0] instead of "
-                "if (readout[0]) x hidden[0]"
-            )
         if isinstance(operation, Measure):
             measured.update(item.clbits)
         elif (
@@ -261,6 +278,52 @@ def _check_operations(cell: Cell) -> None:
             f"cell {cell.name!r}: classical bit {index} is never measured: remove it or measure "
             "a qubit into it"
         )
+
+
+def _flat(cell: Cell) -> Iterator[CircuitInstruction]:
+    """All operations, those within branches included."""
+    for circuit in (cell.circuit, cell.last):
+        for item in circuit.data:
+            if isinstance(item.operation, ControlFlowOp):
+                check_branches(item.operation, cell.name)
+                for block in item.operation.blocks:
+                    yield from block.data
+            else:
+                yield item
+
+
+def _check_conditions(cell: Cell) -> None:
+    """Every bit that a condition reads is measured, in this step or in the one before."""
+    in_step = {
+        cell.circuit.find_bit(bit).index
+        for item in cell.circuit.data
+        if isinstance(item.operation, Measure)
+        for bit in item.clbits
+    }
+    so_far: set[int] = set()
+    for circuit in (cell.circuit, cell.last):
+        for item in circuit.data:
+            if isinstance(item.operation, Measure):
+                so_far.update(circuit.find_bit(bit).index for bit in item.clbits)
+            if not isinstance(item.operation, IfElseOp):
+                continue
+            condition = condition_of(item.operation, circuit, cell.name)
+            if missing := set(condition.bits) - in_step - so_far:
+                raise CellError(
+                    f"cell {cell.name!r}: a condition reads bit {min(missing)}, which no earlier "
+                    "step and nothing before it measures: measure a qubit into it"
+                )
+            if len(condition.bits) not in (1, cell.num_clbits):
+                raise CellError(
+                    f"cell {cell.name!r}: a condition compares {len(condition.bits)} of the "
+                    f"{cell.num_clbits} bits of a step: compare one bit, or have one classical "
+                    "register only and compare it as a whole"
+                )
+            if so_far & set(condition.bits) not in (set(), set(condition.bits)):
+                raise CellError(
+                    f"cell {cell.name!r}: a condition compares bits of this step with bits of the "
+                    "step before: measure all of them first, or compare one bit at a time"
+                )
 
 
 def _check_roles(cell: Cell) -> None:

@@ -11,24 +11,20 @@ from typing import final
 import openqasm3
 from openqasm3 import ast
 from qiskit import qasm3
-from qiskit.circuit import CircuitError, Parameter, ParameterExpression, QuantumCircuit
+from qiskit.circuit import CircuitError, Parameter, QuantumCircuit
 
 from qrnn_qiskit.circuit.cell import Cell
 from qrnn_qiskit.circuit.expression import ENCODINGS
+from qrnn_qiskit.circuit.qasm_branches import check_branches, flat, with_plain_conditions
 from qrnn_qiskit.circuit.qasm_errors import importer_message, syntax_error
-from qrnn_qiskit.circuit.rewrite import is_parametrized
 from qrnn_qiskit.circuit.standard import PRELUDE, replace_standard_gates, standard_gate_names
 from qrnn_qiskit.errors import CellError
 
 # What the importer cannot read, or a cell must not hold, and what to write instead.
 REFUSED: dict[type[ast.QASMNode], str] = {
-    ast.BranchingStatement: (
-        "if is not supported in a cell: a gate conditioned on a measured bit equals the same gate "
-        "controlled by the qubit, placed before its measurement"
-    ),
     ast.ForInLoop: "for is not supported: write the gates out, one line each",
     ast.WhileLoop: "while is not supported: write the gates out, one line each",
-    ast.SwitchStatement: "switch is not supported: use controlled gates before the measurement",
+    ast.SwitchStatement: "switch is not supported: use if, once for each value",
     ast.SubroutineDefinition: "def is not supported: define a gate instead (gate name(a) q { … })",
     ast.ExternDeclaration: "extern is not supported: use gates only",
     ast.ConstantDeclaration: "const is not supported: write the number where it is used",
@@ -44,6 +40,7 @@ REFUSED: dict[type[ast.QASMNode], str] = {
 ROLES = ("qrnn.weight", "qrnn.feature")
 LAST_STEP = "qrnn.last_step"
 POSTSELECT = "qrnn.postselect"
+PERMUTE = "qrnn.permute"
 
 
 @final
@@ -56,6 +53,8 @@ class _Declarations:
     encodings: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     postselected: list[str] = field(default_factory=list)
+    qubits: list[str] = field(default_factory=list)
+    permutation: list[str] = field(default_factory=list)
 
 
 def load_qasm(path: Path) -> Cell:
@@ -84,6 +83,7 @@ def parse_qasm(text: str, *, name: str, source: str) -> Cell:
     program = _parse(text, source)
     declarations = _read_declarations(program, source)
     _check_statements(program, declarations, source)
+    text = with_plain_conditions(text, program)
     last = [s for s in program.statements if _is_last_step(s)]
     body = [s for s in program.statements if not _is_last_step(s) and not _is_declaration(s)]
     prelude = _prelude(program)
@@ -91,7 +91,8 @@ def parse_qasm(text: str, *, name: str, source: str) -> Cell:
     tail = _import(_without(text, body), prelude, source) if last else None
     last_circuit = circuit.copy_empty_like()
     if tail is not None:
-        _append_shared(last_circuit, tail, {p.name: p for p in circuit.parameters})
+        tail = _sharing(tail, {p.name: p for p in circuit.parameters})
+        last_circuit.compose(tail, circuit.qubits, circuit.clbits, inplace=True)
     by_name = {p.name: p for c in (circuit, last_circuit) for p in c.parameters}
     try:
         return Cell.from_circuit(
@@ -102,6 +103,7 @@ def parse_qasm(text: str, *, name: str, source: str) -> Cell:
             last=last_circuit,
             name=name,
             postselected=declarations.postselected,
+            permutation=[declarations.qubits.index(q) for q in declarations.permutation],
         )
     except CellError as error:
         raise CellError(f"{source}: {error}") from None
@@ -149,12 +151,41 @@ def _read_declarations(program: ast.Program, source: str) -> _Declarations:
         if isinstance(statement, ast.IODeclaration):
             _read_input(statement, found, where)
         elif isinstance(statement, ast.QubitDeclaration):
-            found.sizes[statement.qubit.name] = _size(statement.size)
+            _read_qubits(statement, found, where)
         elif isinstance(statement, ast.ClassicalDeclaration):
             found.sizes[statement.identifier.name] = _size(getattr(statement.type, "size", None))
             if any(a.keyword == POSTSELECT for a in statement.annotations):
                 found.postselected.append(statement.identifier.name)
+    _check_permutation(program, found, source)
     return found
+
+
+def _read_qubits(statement: ast.QubitDeclaration, found: _Declarations, where: str) -> None:
+    name, size = statement.qubit.name, _size(statement.size)
+    found.sizes[name] = size
+    found.qubits += [f"{name}[{i}]" for i in range(size)]
+    for annotation in statement.annotations:
+        if annotation.keyword != PERMUTE:
+            continue
+        if found.permutation:
+            raise CellError(f"{where}: @{PERMUTE} stands in the file twice: once says all")
+        found.permutation = (annotation.command or "").replace(",", " ").split() or ["?"]
+
+
+def _check_permutation(program: ast.Program, found: _Declarations, source: str) -> None:
+    if not found.permutation or sorted(found.permutation) == sorted(found.qubits):
+        return
+    (line,) = (
+        _line(annotation)
+        for statement in program.statements
+        for annotation in getattr(statement, "annotations", ())
+        if annotation.keyword == PERMUTE
+    )
+    raise CellError(
+        f"{source}:{line}: @{PERMUTE} names each qubit once, in the order of the places that they "
+        f"take in the next step, such as @{PERMUTE} "
+        f"{', '.join([*found.qubits[1:], *found.qubits[:1]])}"
+    )
 
 
 def _declared_name(statement: ast.QASMNode) -> str:
@@ -214,9 +245,10 @@ def _read_input(statement: ast.IODeclaration, found: _Declarations, where: str) 
 def _check_statements(program: ast.Program, found: _Declarations, source: str) -> None:
     for statement in program.statements:
         where = f"{source}:{_line(statement)}"
-        for kind, advice in REFUSED.items():
-            if isinstance(statement, kind):
-                raise CellError(f"{where}: {advice}")
+        for inner in flat(statement):
+            for kind, advice in REFUSED.items():
+                if isinstance(inner, kind):
+                    raise CellError(f"{source}:{_line(inner)}: {advice}")
         if isinstance(statement, ast.Include) and statement.filename != "stdgates.inc":
             raise CellError(
                 f'{where}: include "{statement.filename}" is not supported: only "stdgates.inc"; '
@@ -234,10 +266,11 @@ def _check_statements(program: ast.Program, found: _Declarations, source: str) -
                         f"{where}: {index.name.name}[{value.value}] does not exist: "
                         f"{index.name.name} has {size} element(s), counted from 0"
                     )
+    check_branches(program, source)
 
 
 def _check_annotations(statement: ast.QASMNode, where: str) -> None:
-    known = (*ROLES, LAST_STEP, POSTSELECT)
+    known = (*ROLES, LAST_STEP, POSTSELECT, PERMUTE)
     for annotation in getattr(statement, "annotations", ()):
         name = annotation.keyword
         if not name.startswith("qrnn."):
@@ -248,6 +281,10 @@ def _check_annotations(statement: ast.QASMNode, where: str) -> None:
             )
         if name in ROLES and not isinstance(statement, ast.IODeclaration):
             raise CellError(f"{where}: @{name} stands on the line before an input declaration")
+        if name == PERMUTE and not isinstance(statement, ast.QubitDeclaration):
+            raise CellError(
+                f"{where}: @{name} stands on the line before the declaration of a qubit register"
+            )
         if name == POSTSELECT and not isinstance(statement, ast.ClassicalDeclaration):
             raise CellError(
                 f"{where}: @{name} stands on the line before the declaration of a bit register"
@@ -277,7 +314,12 @@ def _indices(node: object) -> Iterator[ast.IndexedIdentifier]:
 def _prelude(program: ast.Program) -> str:
     """Definitions of gates that Qiskit knows and stdgates.inc lacks, where the file uses them."""
     defined = {s.name.name for s in program.statements if isinstance(s, ast.QuantumGateDefinition)}
-    used = {s.name.name for s in program.statements if isinstance(s, ast.QuantumGate)}
+    used = {
+        s.name.name
+        for statement in program.statements
+        for s in flat(statement)
+        if isinstance(s, ast.QuantumGate)
+    }
     used |= {
         inner.name.name
         for s in program.statements
@@ -338,19 +380,9 @@ def _failing_line(text: str) -> int:
     return 0
 
 
-def _append_shared(
-    target: QuantumCircuit, source: QuantumCircuit, parameters: dict[str, Parameter]
-) -> None:
-    """Append a circuit imported apart, its parameters replaced by those of the same name."""
-    for item in source.data:
-        operation = item.operation
-        if is_parametrized(operation):
-            operation = operation.to_mutable()
-            operation.params = [
-                angle.subs({p: parameters.get(p.name, p) for p in angle.parameters})
-                if isinstance(angle, ParameterExpression)
-                else angle
-                for angle in operation.params
-            ]
-        qubits = [source.find_bit(q).index for q in item.qubits]
-        target.append(operation, qubits, [source.find_bit(c).index for c in item.clbits])
+def _sharing(circuit: QuantumCircuit, parameters: dict[str, Parameter]) -> QuantumCircuit:
+    """A circuit imported apart, its parameters replaced by those of the same name."""
+    # In two steps, since two parameters of one name may not meet in a circuit.
+    between = {p: Parameter(f"{p.name} ") for p in circuit.parameters if p.name in parameters}
+    named = circuit.assign_parameters(between)
+    return named.assign_parameters({q: parameters[p.name] for p, q in between.items()})

@@ -15,6 +15,11 @@ from qiskit.transpiler import Target, generate_preset_pass_manager
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.flat import flat_operations, narrowed
+from qrnn_qiskit.execution.layout import best_placement, predicted_error
+from qrnn_qiskit.execution.mitigation.zero_noise import fold, stretch
+from qrnn_qiskit.execution.reset import after_transpiling, before_transpiling, reset_strategy
+from qrnn_qiskit.spec.backend import ResetChoice
 
 
 @final
@@ -26,11 +31,20 @@ class TranspileOptions:
         optimization_level: Qiskit's, 0 to 3.
         seed_transpiler: of the layout and routing search.
         initial_layout: physical qubits of the cell's qubits in order, or None to search.
+        layout_trials: seeds to try, each result in all places; 0 for the transpiler's own layout.
+        reset: what a reset becomes.
+        reset_repeats: resets in the place of each.
+        folds: for zero-noise extrapolation: times that each two-qubit gate is done in a row, and
+            factor on the time that measurements and resets take.
     """
 
     optimization_level: int = 1
     seed_transpiler: int = 0
     initial_layout: tuple[int, ...] | None = None
+    layout_trials: int = 0
+    reset: ResetChoice = "auto"
+    reset_repeats: int = 1
+    folds: int = 1
 
 
 @final
@@ -69,10 +83,8 @@ class ISACircuit:
 
     @property
     def two_qubit_gates(self) -> int:
-        """Number of two-qubit gates."""
-        return sum(
-            len(item.qubits) == 2 and item.operation.name != "barrier" for item in self.circuit.data
-        )
+        """Number of two-qubit gates, those of both branches of an `if` included."""
+        return sum(len(item.qubits) == 2 for item in flat_operations(self.circuit))
 
 
 def isa_to_bytes(isa: ISACircuit) -> bytes:
@@ -101,18 +113,19 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
     Raises:
         BackendError: if the target lacks qubits, or an instruction such as reset.
     """
-    circuit = unrolled.circuit
+    strategy = reset_strategy(unrolled.circuit, target, options.reset)
+    circuit = before_transpiling(unrolled.circuit, strategy, target.num_qubits)
     if target.num_qubits is not None and target.num_qubits < circuit.num_qubits:
         raise BackendError(
             f"the circuit has {circuit.num_qubits} qubits, but the backend only "
             f"{target.num_qubits}: choose a smaller cell or a larger backend"
         )
-    for name in ("measure", "reset"):
+    for name in ("measure", "if_else"):
         if circuit.count_ops().get(name) and not target.instruction_supported(name):
             raise BackendError(
                 f"the backend has no {name!r} instruction, which this circuit uses "
                 f"{circuit.count_ops()[name]} times: choose a backend with mid-circuit "
-                "measurement and reset, such as fake_marrakesh"
+                "measurement, reset and if_else, such as fake_marrakesh"
             )
     layout = options.initial_layout
     if layout is not None and (
@@ -122,13 +135,28 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
             f"backend.initial_layout = {list(layout)}: name {circuit.num_qubits} different "
             "physical qubits, one for each qubit of the cell"
         )
-    manager = generate_preset_pass_manager(
-        optimization_level=options.optimization_level,
-        target=target,
-        seed_transpiler=options.seed_transpiler,
-        initial_layout=None if layout is None else list(layout),
-    )
-    isa = manager.run(circuit)
+    tried: list[tuple[float, QuantumCircuit]] = []
+    # Without couplings there is nothing to choose.
+    trials = options.layout_trials if target.build_coupling_map() is not None else 0
+    for trial in range(max(1, trials)):
+        manager = generate_preset_pass_manager(
+            optimization_level=options.optimization_level,
+            target=target,
+            seed_transpiler=options.seed_transpiler + trial,
+            initial_layout=None if layout is None else list(layout),
+        )
+        isa = narrowed(manager.run(circuit))
+        isa = after_transpiling(isa, target, options.reset_repeats)
+        if not trials:
+            tried.append((0.0, isa))
+        elif layout is None:
+            placed, error = best_placement(isa, target)
+            tried.append((error, placed))
+        else:
+            tried.append((predicted_error(isa, target), isa))
+    isa = min(tried, key=lambda pair: pair[0])[1]
+    if options.folds > 1:
+        isa = fold(stretch(isa, options.folds, target), options.folds)
     return _with_columns(unrolled, isa)
 
 

@@ -79,6 +79,9 @@ def _transpile_options(backend: BackendSpec) -> TranspileOptions:
         backend.optimization_level,
         backend.seed_transpiler,
         None if layout is None else tuple(layout),
+        backend.layout_trials,
+        backend.reset,
+        backend.reset_repeats,
     )
 
 

@@ -13,6 +13,8 @@ from qrnn_qiskit.execution.isa import (
     shortest_coherence,
     success_probability,
 )
+from qrnn_qiskit.execution.layout import predicted_error
+from qrnn_qiskit.execution.reset import describe_reset
 from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_service
 from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.setup import Setup, method_name
@@ -132,6 +134,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "budget_qpu_seconds": job.budget.qpu_seconds,
         "within_budget": _over(job.budget.shots, executions) is None
         and _over(job.budget.qpu_seconds, seconds) is None,
+        **_of_the_target(setup),
         "exact": isinstance(setup.executor, ExactExecutor) and executions == 0,
         **_on_device(setup, jobs, executions),
     }
@@ -160,6 +163,20 @@ def _on_device(setup: Setup, jobs: int, executions: int) -> dict[str, Any]:
             )
         found["instance_seconds_left"] = executor.seconds_left()
     return found
+
+
+def _of_the_target(setup: Setup) -> dict[str, Any]:
+    """How the device, simulated or not, measures and resets, and what the circuit loses there."""
+    executor = setup.executor
+    noise = getattr(executor, "noise", None)
+    target = getattr(executor, "target", None) or (noise.target if noise else None)
+    if target is None:
+        return {}
+    isa = executor.isa(setup.unrolled)
+    return {
+        **describe_reset(setup.unrolled.circuit, isa.circuit, isa.qubits, target),
+        "predicted_error": round(predicted_error(isa.circuit, target), 4),
+    }
 
 
 def check_budget(setup: Setup) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsExact
-from qrnn_qiskit.execution.service import JobService
+from qrnn_qiskit.execution.mitigation.affine import AffineCorrection
+from qrnn_qiskit.execution.service import JobService, as_service
 from qrnn_qiskit.gradients.plan import EvaluationPlan
 
 if TYPE_CHECKING:
@@ -65,8 +67,39 @@ class Evaluator:
         self.seed = seed
         self._submission = submission
         self._charge = charge
+        self._correct: Callable[[Evaluator], AffineCorrection] | None = None
+
+    def correct_by(self, make: Callable[[Evaluator], AffineCorrection]) -> None:
+        """Correct all outputs from now on; `make` is called once, when it is first needed."""
+        made: list[AffineCorrection] = []
+
+        def once(evaluator: Evaluator) -> AffineCorrection:
+            if not made:
+                made.append(make(evaluator))
+            return made[0]
+
+        self._correct = once
+
+    @property
+    def correction(self) -> AffineCorrection | None:
+        """The correction of outputs; None if they are left as they are."""
+        return None if self._correct is None else self._correct(self)
+
+    def on(self, unrolled: UnrolledCircuit, executor: Executor) -> Evaluator:
+        """An evaluator of another circuit in the same run, its outputs left as they are."""
+        other = copy.copy(self)
+        other.unrolled, other.executor, other._correct = unrolled, executor, None
+        if self._submission is not None:
+            other._submission = self._submission.on(as_service(executor), unrolled)
+        return other
 
     def outputs(self, plan: EvaluationPlan, shots: int | None, call: Call) -> Outputs:
+        """`raw_outputs`, corrected where the job has `[mitigation]`."""
+        raw = self.raw_outputs(plan, shots, call)
+        correction = self.correction
+        return raw if correction is None else correction.apply(raw)
+
+    def raw_outputs(self, plan: EvaluationPlan, shots: int | None, call: Call) -> Outputs:
         """Outputs `[R, T, K]` of a plan's rows.
 
         Args:

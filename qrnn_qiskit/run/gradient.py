@@ -176,12 +176,19 @@ def _adjoint(
         )
     angle_map = evaluator.unrolled.angle_map
     angles = angle_map.angles(weights, features)
+    correction = evaluator.correction
+
+    def corrected(outputs: Array) -> Array:
+        return outputs if correction is None else correction.values(outputs)
+
+    def cotangent_of(outputs: Array) -> Array:
+        cotangent = objective.cotangent(readout, corrected(outputs), targets)[2]
+        return cotangent if correction is None else cotangent * correction.slope
+
     mean, by_angles = evaluator.executor.value_and_vjp(
-        evaluator.unrolled,
-        angles,
-        lambda y: objective.cotangent(readout, y, targets)[2],
-        evaluator.kind,
+        evaluator.unrolled, angles, cotangent_of, evaluator.kind
     )
+    mean = corrected(mean)
     value, by_readout, _ = objective.cotangent(readout, mean, targets)
     if by == "features":
         _check_slopes(angle_map.feature_jacobian(weights, features).values)

@@ -27,6 +27,7 @@ from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
 from qrnn_qiskit.run.evaluator import Evaluator
 from qrnn_qiskit.run.gradient import Adjoint
+from qrnn_qiskit.run.mitigate import Mitigation
 from qrnn_qiskit.run.objective import Objective
 from qrnn_qiskit.run.policy import Policy
 from qrnn_qiskit.run.shots import ShotPlan
@@ -57,6 +58,7 @@ class Setup:
         objective: outputs to loss.
         splits: the data.
         initial: `[P + n]` weights and readout parameters to start from.
+        mitigation: makes the correction of outputs; None for none.
     """
 
     job: Job
@@ -69,6 +71,7 @@ class Setup:
     objective: Objective
     splits: Splits
     initial: Array
+    mitigation: Mitigation | None = None
 
     @property
     def num_weights(self) -> int:
@@ -151,7 +154,7 @@ def make_evaluator(
     charge: Callable[[int], None] | None = None,
 ) -> Evaluator:
     """The evaluator of a job; the other arguments are those of `Evaluator`."""
-    return Evaluator(
+    evaluator = Evaluator(
         setup.unrolled,
         setup.executor,
         kind=setup.job.readout.output,
@@ -159,6 +162,9 @@ def make_evaluator(
         submission=submission,
         charge=charge,
     )
+    if setup.mitigation is not None:
+        evaluator.correct_by(setup.mitigation.correction)
+    return evaluator
 
 
 def make_cell(spec: CellSpec) -> Cell:
@@ -204,6 +210,11 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     for part in (splits.train, splits.validation, splits.test):
         if part.num_sequences:
             unrolled.angle_map.angles(np.zeros(cell.num_weights), part.features)
+    mitigation = None
+    if job.mitigation.is_on:
+        if job.kind == "compare":
+            raise SpecError("[mitigation] is not for kind = 'compare': remove it")
+        mitigation = Mitigation(job, unrolled, train.features)
     setup = Setup(
         job,
         cell,
@@ -215,6 +226,7 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
         objective,
         splits,
         _initial(job, cell, objective.readout),
+        mitigation,
     )
     weights, _ = setup.split_parameters(setup.initial)
     check_expected_survival(unrolled, weights, train.features, setup.least_forward_shots)

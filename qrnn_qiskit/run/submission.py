@@ -8,6 +8,7 @@ a person does.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from functools import partial
@@ -79,6 +80,12 @@ class Submission:
         self._trust_list = trust_list
         self._notify = notify or (lambda text: None)
         self._delay = FIRST_POLL_S
+
+    def on(self, service: JobService, unrolled: UnrolledCircuit) -> Submission:
+        """The same for another circuit of the run."""
+        other = copy.copy(self)
+        other._service, other._unrolled = service, unrolled
+        return other
 
     def bits(self, address: str, digest: str, request: EvaluationRequest) -> PackedBits:
         """The outcomes of a request: recorded ones, or those of jobs submitted now.

@@ -13,6 +13,8 @@ from qrnn_qiskit.spec.table import (
     Table,
 )
 
+ResetChoice = Literal["auto", "reset", "conditional_x", "fresh_qubits"]
+
 
 class BackendSpec(Table):
     """Where circuits run."""
@@ -32,6 +34,17 @@ class BackendSpec(Table):
         Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None
     ) = Field(None, description="Physical qubits of the circuit's qubits, in order.")
     seed_transpiler: Annotated[int, Field(ge=0)] = Field(0, description="Transpiler's seed.")
+    layout_trials: Annotated[int, Field(ge=0)] = Field(
+        4,
+        description="Seeds to transpile for a device with; of all places for all results the one "
+        "with the least predicted error is taken. 0 leaves the layout to the transpiler.",
+    )
+    reset: ResetChoice = Field(
+        "auto",
+        description="What a reset becomes: the device's instruction, X if the qubit was just "
+        "measured in 1, or a fresh qubit; auto takes the first that the device has.",
+    )
+    reset_repeats: Positive = Field(1, description="Resets in the place of each.")
 
     account: Name | None = Field(
         None, description="Name of the saved IBM account; the default one if not given."

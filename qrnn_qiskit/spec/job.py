@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from qrnn_qiskit.spec.backend import BackendSpec, BudgetSpec
 from qrnn_qiskit.spec.gradient import CompareSpec, GradientSpec
 from qrnn_qiskit.spec.messages import key_problem
+from qrnn_qiskit.spec.mitigation import MitigationSpec
 from qrnn_qiskit.spec.model import CellSpec, DataSpec, LossSpec, ReadoutSpec
 from qrnn_qiskit.spec.noise import NoiseSpec
 from qrnn_qiskit.spec.table import Name, Table
@@ -31,6 +32,7 @@ class Job(Table):
     loss: LossSpec = LossSpec()
     backend: BackendSpec = BackendSpec()
     noise: NoiseSpec | None = None
+    mitigation: MitigationSpec = MitigationSpec()
     gradient: GradientSpec = GradientSpec()
     compare: CompareSpec = CompareSpec()
     optimizer: OptimizerSpec = OptimizerSpec()

@@ -14,8 +14,9 @@ from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
 from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
 from qrnn_qiskit.execution.noise import Noise
-from qrnn_qiskit.execution.noise.insert import noisy_circuit, noisy_isa, with_plain_names
+from qrnn_qiskit.execution.noise.insert import noisy_circuit, noisy_isa
 from qrnn_qiskit.execution.per_circuit import PerCircuit
+from qrnn_qiskit.execution.reset import with_plain_names
 from qrnn_qiskit.execution.results import LocalResults
 from qrnn_qiskit.occurrence import OccurrenceTable
 
@@ -54,6 +55,11 @@ class AerExecutor:
         )
         self._runs = PerCircuit(self._make_run)
         self._results = LocalResults()
+
+    @property
+    def noise(self) -> Noise | None:
+        """The noise it simulates."""
+        return self._noise
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs: transpiled for Aer, or for the noisy device."""

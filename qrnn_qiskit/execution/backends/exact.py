@@ -59,6 +59,11 @@ class ExactExecutor:
         )
         self._results = LocalResults()
 
+    @property
+    def noise(self) -> Noise | None:
+        """The noise it simulates."""
+        return self._noise
+
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs: the unrolled one, or transpiled for the noise's gates."""
         return self._circuits(unrolled)

@@ -21,6 +21,7 @@ from qrnn_qiskit.execution.influence import noisy_occurrences
 from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
 from qrnn_qiskit.execution.noise import Noise, device_noise
 from qrnn_qiskit.execution.per_circuit import PerCircuit
+from qrnn_qiskit.execution.reset import with_plain_names
 from qrnn_qiskit.execution.results import LocalResults
 from qrnn_qiskit.occurrence import OccurrenceTable
 from qrnn_qiskit.spec.messages import nearest
@@ -157,7 +158,8 @@ class IBMExecutor:
             mode=simulator,
             options={"simulator": {"seed_simulator": seed, "angle_decimals": ANGLE_DECIMALS}},
         )
-        job = sampler.run([(isa.circuit, isa.parameter_values(angles))], shots=shots)
+        circuit = with_plain_names(isa.circuit)
+        job = sampler.run([(circuit, isa.parameter_values(angles))], shots=shots)
         try:
             data = job.result()[0].data
         except Exception as error:  # the client raises many kinds

@@ -46,6 +46,7 @@ def device_noise(
         warnings.simplefilter("ignore")
         readout = basic_device_readout_errors(target=target)
     flips = {qubits[0]: _flips(error, scale) for qubits, error in readout}
+    flips |= _quick_flips(target, scale)
     properties = target.qubit_properties or []
     return Noise(
         target,
@@ -135,6 +136,18 @@ def _neighbours(target: Target) -> dict[int, frozenset[int]]:
         qubit: frozenset(other for edge in coupling.get_edges() if qubit in edge for other in edge)
         - {qubit}
         for qubit in coupling.physical_qubits
+    }
+
+
+def _quick_flips(target: Target, scale: float) -> dict[int, tuple[float, float]]:
+    """Readout errors of the measurement that circuits use where the device has it."""
+    if "measure_2" not in target.operation_names:
+        return {}
+    return {
+        qubits[0]: (flip, flip)
+        for qubits, properties in target["measure_2"].items()
+        if properties is not None and properties.error is not None
+        for flip in [min(properties.error * scale, max(properties.error, 0.5))]
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, final
 
-from qiskit.circuit import Gate, IfElseOp, Measure, QuantumCircuit, Reset
+from qiskit.circuit import Gate, IfElseOp, QuantumCircuit
 
 from qrnn_qiskit.circuit.rewrite import is_parametrized
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
@@ -56,18 +56,6 @@ def noisy_circuit(isa: ISACircuit, noise: Noise) -> QuantumCircuit:
     measurement began.
     """
     return _Inserter(isa.compact, isa.qubits, noise).circuit()
-
-
-def with_plain_names(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The circuit with a device's own kinds of measurement and reset as those that Aer knows."""
-    plain = circuit.copy_empty_like()
-    for item in circuit.data:
-        name = item.operation.name
-        operation = (
-            Measure() if name in MEASUREMENTS else Reset() if name in RESETS else item.operation
-        )
-        plain.append(operation, item.qubits, item.clbits)
-    return plain
 
 
 @final

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
-from qiskit.circuit.library import CZGate, Measure, RZGate, SXGate, XGate
+from qiskit.circuit.library import CZGate, Measure, Reset, RZGate, SXGate, XGate
 from qiskit.transpiler import Target, generate_preset_pass_manager
 
 from qrnn_qiskit import (
@@ -119,14 +119,14 @@ def small_target(*extra: Any, num_qubits: int = 5) -> Target:
     ("target", "options", "message"),
     [
         (
-            small_target(num_qubits=2),
+            small_target(Reset(), num_qubits=2),
             TranspileOptions(),
             "the circuit has 3 qubits, but the backend only 2: choose a smaller cell",
         ),
         (
             small_target(),
-            TranspileOptions(),
-            "the backend has no 'reset' instruction, which this circuit uses 1 times",
+            TranspileOptions(reset="reset"),
+            "backend.reset = 'reset': the backend has no reset instruction; 'fresh_qubits' would",
         ),
         (
             simple_noise(0, 0, 0).target,
@@ -232,11 +232,11 @@ def test_refused_isa_circuits() -> None:
     with pytest.raises(BackendError, match="which is not linear in the circuit's parameters"):
         compile_isa(made, isa, None)
 
-    def branching(circuit: QuantumCircuit, a: list[Parameter]) -> None:
-        circuit.measure(0, 0)
-        with circuit.if_test((0, 1)):
+    def looping(circuit: QuantumCircuit, a: list[Parameter]) -> None:
+        with circuit.for_loop(range(2)):
             circuit.x(0)
+        circuit.measure(0, 0)
 
-    made, isa = by_hand(branching)
-    with pytest.raises(BackendError, match="the exact engine cannot run 'if_else'"):
+    made, isa = by_hand(looping)
+    with pytest.raises(BackendError, match="'for_loop', which hardware does not run"):
         compile_isa(made, isa, None)

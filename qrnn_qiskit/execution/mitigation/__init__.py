@@ -1,0 +1,1 @@
+"""Outputs nearer to the ideal ones, at the price of larger error bars."""
