@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 from qiskit.circuit import QuantumCircuit
-from qiskit.transpiler import Target, generate_preset_pass_manager
+from qiskit.transpiler import StagedPassManager, Target, generate_preset_pass_manager
 
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
@@ -90,7 +91,7 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
                 f"{circuit.count_ops()[name]} times: choose a backend with mid-circuit "
                 "measurement, reset and if_else, such as fake_marrakesh"
             )
-    layout = options.initial_layout
+    layout: Sequence[int] | None = options.initial_layout
     if layout is not None and (
         len(layout) != circuit.num_qubits or len(set(layout)) != len(layout)
     ):
@@ -98,19 +99,40 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
             f"backend.initial_layout = {list(layout)}: name {circuit.num_qubits} different "
             "physical qubits, one for each qubit of the cell"
         )
-    manager = generate_preset_pass_manager(
-        optimization_level=options.optimization_level,
-        target=target,
-        seed_transpiler=options.seed_transpiler,
-        initial_layout=None if layout is None else list(layout),
-    )
-    isa = narrowed(manager.run(circuit))
+    if layout is None and circuit.count_ops().get("if_else"):
+        layout = _layout_with_branches(circuit, target, options)
+    isa = narrowed(_manager(target, options, layout).run(circuit))
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
     return ISACircuit(
         circuit=isa,
         columns=np.array([index[p.name] for p in isa.parameters], dtype=np.intp),
         qubits=used_qubits(isa),
     )
+
+
+def _manager(
+    target: Target, options: TranspileOptions, layout: Sequence[int] | None
+) -> StagedPassManager:
+    return generate_preset_pass_manager(
+        optimization_level=options.optimization_level,
+        target=target,
+        seed_transpiler=options.seed_transpiler,
+        initial_layout=None if layout is None else list(layout),
+    )
+
+
+def _layout_with_branches(
+    circuit: QuantumCircuit, target: Target, options: TranspileOptions
+) -> Sequence[int] | None:
+    """The layout of the circuit with all branches run one after the other.
+
+    Qiskit's search does not look into branches and may place their qubits far apart.
+    """
+    flat = circuit.copy_empty_like()
+    for item in flat_operations(circuit):
+        flat.append(item.operation, item.qubits, () if item.bit is None else (item.bit,))
+    found = _manager(target, options, None).run(flat).layout
+    return None if found is None else found.initial_index_layout(filter_ancillas=True)
 
 
 def used_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
