@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 from qiskit import qpy
 from qiskit.circuit import QuantumCircuit
-from qiskit.transpiler import Target, generate_preset_pass_manager
+from qiskit.transpiler import StagedPassManager, Target, generate_preset_pass_manager
 
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
@@ -127,7 +128,7 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
                 f"{circuit.count_ops()[name]} times: choose a backend with mid-circuit "
                 "measurement, reset and if_else, such as fake_marrakesh"
             )
-    layout = options.initial_layout
+    layout: Sequence[int] | None = options.initial_layout
     if layout is not None and (
         len(layout) != circuit.num_qubits or len(set(layout)) != len(layout)
     ):
@@ -136,16 +137,14 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
             "physical qubits, one for each qubit of the cell"
         )
     tried: list[tuple[float, QuantumCircuit]] = []
+    branches = layout is None and circuit.count_ops().get("if_else")
     # Without couplings there is nothing to choose.
     trials = options.layout_trials if target.build_coupling_map() is not None else 0
     for trial in range(max(1, trials)):
-        manager = generate_preset_pass_manager(
-            optimization_level=options.optimization_level,
-            target=target,
-            seed_transpiler=options.seed_transpiler + trial,
-            initial_layout=None if layout is None else list(layout),
-        )
-        isa = narrowed(manager.run(circuit))
+        start = layout
+        if branches:
+            start = _layout_with_branches(circuit, target, options, trial)
+        isa = narrowed(_manager(target, options, start, trial).run(circuit))
         isa = after_transpiling(isa, target, options.reset_repeats)
         if not trials:
             tried.append((0.0, isa))
@@ -158,6 +157,31 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
     if options.folds > 1:
         isa = fold(stretch(isa, options.folds, target), options.folds)
     return _with_columns(unrolled, isa)
+
+
+def _manager(
+    target: Target, options: TranspileOptions, layout: Sequence[int] | None, trial: int
+) -> StagedPassManager:
+    return generate_preset_pass_manager(
+        optimization_level=options.optimization_level,
+        target=target,
+        seed_transpiler=options.seed_transpiler + trial,
+        initial_layout=None if layout is None else list(layout),
+    )
+
+
+def _layout_with_branches(
+    circuit: QuantumCircuit, target: Target, options: TranspileOptions, trial: int
+) -> Sequence[int] | None:
+    """The layout of the circuit with all branches run one after the other.
+
+    Qiskit's search does not look into branches and may place their qubits far apart.
+    """
+    flat = circuit.copy_empty_like()
+    for item in flat_operations(circuit):
+        flat.append(item.operation, item.qubits, () if item.bit is None else (item.bit,))
+    found = _manager(target, options, None, trial).run(flat).layout
+    return None if found is None else found.initial_index_layout(filter_ancillas=True)
 
 
 def _with_columns(unrolled: UnrolledCircuit, circuit: QuantumCircuit) -> ISACircuit:

@@ -24,6 +24,7 @@ from qrnn_qiskit import (
     simple_noise,
     unroll,
 )
+from qrnn_qiskit.engine.forward import outputs as engine_outputs
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.backends.ibm import fake_device
 from qrnn_qiskit.execution.executor import Executor
@@ -240,3 +241,51 @@ def test_refused_isa_circuits() -> None:
     made, isa = by_hand(looping)
     with pytest.raises(BackendError, match="'for_loop', which hardware does not run"):
         compile_isa(made, isa, None)
+
+
+def test_qubits_of_a_branch_are_placed_together() -> None:
+    """Qiskit's layout does not look into branches: alone it would swap across the device."""
+    circuit = QuantumCircuit(
+        QuantumRegister(1, "io"), QuantumRegister(2, "hidden"), ClassicalRegister(1, "readout")
+    )
+    w = Parameter("w")
+    circuit.h(0)
+    circuit.rxx(w, 1, 2)
+    circuit.measure(0, 0)
+    with circuit.if_test((0, 1)):
+        circuit.rzz(w, 0, 1)
+    with circuit.if_test((0, 0)) as otherwise:
+        circuit.t(0)
+    with otherwise:
+        circuit.cx(0, 2)
+    made = unroll(Cell.from_circuit(circuit, weights=[w], features=[]), 2)
+    isa = to_isa(made, fake_device("fake_marrakesh").target, TranspileOptions())
+    assert len(isa.qubits) <= 5
+    assert isa.compact.num_qubits == len(isa.qubits)
+    assert isa.compact.count_ops()["if_else"] == 4
+
+
+def test_a_reset_by_hand_in_an_isa_circuit() -> None:
+    """Measure into a bit of no step, then X if it is 1: the same as a reset."""
+
+    def build(by_hand: bool) -> Callable[[QuantumCircuit, list[Parameter]], None]:
+        def add(circuit: QuantumCircuit, a: list[Parameter]) -> None:
+            circuit.rx(a[0], 0)
+            if by_hand:
+                circuit.add_register(ClassicalRegister(1, "scratch"))
+                circuit.measure(0, 1)
+                with circuit.if_test((circuit.clbits[1], 1)):
+                    circuit.x(0)
+            else:
+                circuit.reset(0)
+            circuit.ry(a[1], 0)
+            circuit.measure(0, 0)
+
+        return add
+
+    angles = np.array([[0.7, 1.9]])
+    for flag in (False, True):
+        made, isa = by_hand(build(flag))
+        compiled = compile_isa(made, isa, None)
+        value = engine_outputs(compiled.program, compiled.angles(angles))
+        assert value[0, 0, 0] == pytest.approx(np.cos(1.9), abs=1e-12)
