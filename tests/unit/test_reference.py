@@ -17,6 +17,7 @@ from tests.reference import (
     amplitude_damping,
     depolarizing,
     joint_moments,
+    reference_cell_joint,
     reference_joint,
     reference_outputs,
     repeat_cell,
@@ -172,8 +173,34 @@ def test_refusals() -> None:
     branching = QuantumCircuit(1, 1)
     with branching.if_test((0, 1)):
         branching.x(0)
-    with pytest.raises(ValueError, match="'if_else'"):
+    with pytest.raises(ValueError, match="with feed-forward, take `reference_joint`"):
         reference_outputs(branching, {})
+
+
+def test_feed_forward_and_memory_of_bits() -> None:
+    """The qubit turns by 0.8 where the step before read 1, else by 0.3: a Markov chain."""
+    cell = QuantumCircuit(QuantumRegister(1, "io"), ClassicalRegister(1, "readout"))
+    with cell.if_test((0, 1)) as otherwise:
+        cell.ry(0.8, 0)
+    with otherwise:
+        cell.ry(0.3, 0)
+    cell.measure(0, 0)
+    cell.reset(0)
+    after = {1: np.sin(0.4) ** 2, 0: np.sin(0.15) ** 2}
+    joint = reference_cell_joint(cell, {}, [{}, {}])
+    for first in (0, 1):
+        for second in (0, 1):
+            here = after[0] if first else 1 - after[0]
+            there = after[first] if second else 1 - after[first]
+            assert joint[first, second] == pytest.approx(here * there, abs=1e-14)
+
+
+def test_permutation_moves_states() -> None:
+    cell = QuantumCircuit(QuantumRegister(3, "io"), ClassicalRegister(3, "readout"))
+    cell.measure(range(3), range(3))
+    cell.x(2)
+    joint = reference_cell_joint(cell, {}, [{}, {}], [2, 0, 1])
+    assert joint == pytest.approx({(0, 0, 0, 1, 0, 0): 1.0})
 
 
 def two_noisy_steps() -> QuantumCircuit:
