@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -57,6 +57,7 @@ def evaluate(
     _show_steps(outputs, result["standard_errors"], names)
     show_line()
     show_line(f"shots per row: {_exact_or(result['shots'])}")
+    _show_sampling(result)
 
 
 def gradient(
@@ -88,6 +89,15 @@ def gradient(
     show_line(f"method: {result['method']}")
     show_line(f"rows: {cell_text(result['rows'])}")
     show_line(f"shots: {_exact_or(result['shots_total'])}")
+    _show_sampling(result)
+
+
+def _show_sampling(result: Mapping[str, Any]) -> None:
+    if "sampling" in result:
+        show_line(
+            f"sampling: {result['sampling']} (each step by itself: no errors for what combines "
+            "steps)"
+        )
 
 
 def _exact_or(shots: int | None) -> str:

@@ -67,7 +67,8 @@ def evaluate_job(
             data were for a run.
 
     Returns:
-        `outputs` `[B][T][K]`, `standard_errors` likewise or None, `shots` of each row or None.
+        `outputs` `[B][T][K]`, `standard_errors` likewise or None, `shots` of each row or None;
+        and `sampling` where shots are not those of whole sequences.
     """
     setup = _prepared(source, overrides, weights, data)
     shots = setup.forward_shots
@@ -80,7 +81,14 @@ def evaluate_job(
         "outputs": outputs.mean.tolist(),
         "standard_errors": _errors(outputs.estimate),
         "shots": shots,
+        **_label(setup),
     }
+
+
+def _label(setup: Setup) -> dict[str, str]:
+    """What a reader of shots must know about them."""
+    sampling = setup.job.backend.sampling
+    return {} if sampling == "joint" else {"sampling": sampling}
 
 
 def gradient_job(
@@ -95,8 +103,8 @@ def gradient_job(
 
     Returns:
         `method`, `loss`, `loss_standard_error`, `gradient` `[P]`, `standard_errors` `[P]` or None,
-        `rows`, `shots_total` or None, `weights` (names), and the readout's gradient where it is
-        trained.
+        `rows`, `shots_total` or None, `weights` (names), `sampling`
+        as for `evaluate_job`, and the readout's gradient where it is trained.
     """
     setup = _prepared(source, overrides, weights, data)
     train = setup.splits.train
@@ -123,6 +131,7 @@ def gradient_job(
         "rows": result.rows,
         "shots_total": result.shots_total or None,
         "weights": list(setup.cell.weight_names),
+        **_label(setup),
     }
     if len(readout):
         answer["readout"] = {

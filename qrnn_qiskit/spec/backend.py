@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,25 @@ class BackendSpec(Table):
         Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None
     ) = Field(None, description="Physical qubits of the circuit's qubits, in order.")
     seed_transpiler: Annotated[int, Field(ge=0)] = Field(0, description="Transpiler's seed.")
+
+    sampling: Literal["joint", "marginal"] = Field(
+        "joint",
+        description="Shots of whole sequences, or (`exact` only) of each step by itself: faster, "
+        "but without error bars for what combines steps.",
+    )
+    precision: Literal["double", "single"] = Field(
+        "double", description="Of states while `exact` draws shots; `single` is off by about 1e-6."
+    )
+
+    @model_validator(mode="after")
+    def _check_exact(self) -> Self:
+        for key, given, usual in (
+            ("sampling", self.sampling, "joint"),
+            ("precision", self.precision, "double"),
+        ):
+            if self.name != "exact" and given != usual:
+                raise key_problem(key, given, f'must be "{usual}" unless name = "exact"')
+        return self
 
     @model_validator(mode="after")
     def _check_layout(self) -> Self:
