@@ -143,6 +143,11 @@ def compare_job(
 
 def _check(setup: Setup) -> None:
     spec = setup.job.compare
+    if setup.job.backend.sampling != "joint":
+        raise SpecError(
+            'backend.sampling = "marginal" leaves gradients without error bars, which a comparison '
+            'judges: use "joint"'
+        )
     total = len(spec.methods) * spec.repetitions * sum(spec.shots_total)
     check_budget_of(setup, total, 0.0)
     for method in spec.methods:
