@@ -60,7 +60,7 @@ class ExactExecutor:
         """
         self._sampling = sampling
         self._precision = precision
-        self._noise = noise
+        self.noise = noise
         self._transpile = transpile or TranspileOptions()
         self._circuits = PerCircuit(self._make_isa)
         self._programs = PerCircuit(self._make_program)
@@ -126,7 +126,7 @@ class ExactExecutor:
 
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         """The circuit's occurrences, their influence as the noise leaves it."""
-        if self._noise is None:
+        if self.noise is None:
             return unrolled.occurrences
         return self._tables(unrolled)
 
@@ -170,13 +170,13 @@ class ExactExecutor:
         return self._results.take(job)
 
     def _make_isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
-        if self._noise is not None:
-            return to_isa(unrolled, self._noise.target, self._transpile)
+        if self.noise is not None:
+            return to_isa(unrolled, self.noise.target, self._transpile)
         order = {name: i for i, name in enumerate(unrolled.occurrences.names)}
         columns = np.array([order[p.name] for p in unrolled.circuit.parameters], dtype=np.intp)
         return ISACircuit(unrolled.circuit, columns, tuple(range(unrolled.circuit.num_qubits)))
 
     def _make_program(self, unrolled: UnrolledCircuit) -> CompiledProgram:
-        if self._noise is None:
+        if self.noise is None:
             return compile_unrolled(unrolled)
-        return compile_isa(unrolled, self.isa(unrolled), self._noise)
+        return compile_isa(unrolled, self.isa(unrolled), self.noise)
