@@ -32,7 +32,7 @@ from qrnn_qiskit.execution.executor import EvaluationRequest  # noqa: E402
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan  # noqa: E402
 
 SHOTS = 1024
-AER_ROWS = 16
+AER_ROWS = 8
 PACKAGES = ("numpy", "qiskit", "qiskit-aer", "jax", "pennylane", "qiskit-machine-learning")
 
 

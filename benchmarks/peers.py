@@ -45,8 +45,9 @@ def aer_exact_gradient(case: Case) -> Callable[[], object]:
     for item in circuit.compact.data:
         if item.operation.name == "measure":
             saved.save_expectation_value(SparsePauliOp("Z"), list(item.qubits), f"z_{step}")
-            step += 1
-        saved.append(item)
+            step += 1  # measured, the state would collapse; the reset that follows is enough
+        else:
+            saved.append(item)
     simulator = aer_simulator(case, method="density_matrix")
     num_steps = case.unrolled.num_steps
     expected = case.executor.exact_outputs(case.unrolled, plan, "z").mean
