@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from qrnn_qiskit.execution.make import named_device_noise as named_device_noise
     from qrnn_qiskit.execution.noise import Noise as Noise
     from qrnn_qiskit.execution.noise import simple_noise as simple_noise
+    from qrnn_qiskit.execution.sampler import ExactSampler as ExactSampler
     from qrnn_qiskit.gradients.plan import EvaluationPlan as EvaluationPlan
     from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference as FiniteDifference
     from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift as ParameterShift
@@ -51,6 +52,7 @@ _HOMES = {
     "Estimate": "estimate",
     "EvaluationPlan": "gradients.plan",
     "ExactExecutor": "execution.backends.exact",
+    "ExactSampler": "execution.sampler",
     "FiniteDifference": "gradients.rules.finite_difference",
     "GradientResult": "run.gradient",
     "HessianResult": "run.hessian",
@@ -85,6 +87,7 @@ __all__ = [
     "Estimate",
     "EvaluationPlan",
     "ExactExecutor",
+    "ExactSampler",
     "FiniteDifference",
     "GradientResult",
     "HessianResult",

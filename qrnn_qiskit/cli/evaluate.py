@@ -76,6 +76,7 @@ def evaluate(
         )
     show_line()
     show_line(f"shots per row: {_exact_or(result['shots'])}")
+    _show_sampling(result)
 
 
 def gradient(
@@ -130,6 +131,15 @@ def _show_cost(result: Mapping[str, Any]) -> None:
     show_line(f"method: {result['method']}")
     show_line(f"rows: {cell_text(result['rows'])}")
     show_line(f"shots: {_exact_or(result['shots_total'])}")
+    _show_sampling(result)
+
+
+def _show_sampling(result: Mapping[str, Any]) -> None:
+    if "sampling" in result:
+        show_line(
+            f"sampling: {result['sampling']} (each step by itself: no errors for what combines "
+            "steps)"
+        )
 
 
 def _exact_or(shots: int | None) -> str:

@@ -28,14 +28,20 @@ class MixedStates:
     """Histories with density matrices, as vectors of Pauli components.
 
     Attributes:
+        dtype: of states.
         slots: step * K + bit of each segment's bit.
         columns: angles that each segment reads.
         sizes: d of each segment, d' of the last.
     """
 
-    dtype: Final = np.dtype(np.float64)
+    def __init__(self, program: Program, *, single: bool = False) -> None:
+        """Cut a program.
 
-    def __init__(self, program: Program) -> None:
+        Args:
+            program: the circuit.
+            single: keep states in single precision.
+        """
+        self.dtype = np.dtype(np.float32 if single else np.float64)
         self._segments = segments_of(program)
         self.num_qubits = program.num_qubits
         segments = self._segments.segments
@@ -50,22 +56,21 @@ class MixedStates:
 
     def mass(self, states: Array) -> Array:
         """Traces `[...]` of states `[..., d]`."""
-        traces: Array = states[..., 0]
-        return traces
+        return states[..., 0].astype(np.float64, copy=False)
 
     def start(self) -> Array:
         """All qubits in state 0, `[1, 1]`."""
-        return np.ones((1, 1))
+        return np.ones((1, 1), dtype=self.dtype)
 
     def normalised(self, states: Array, mass: Array) -> Array:
         """States `[N, d]` with trace 1."""
-        return states / mass[:, None]
+        return (states / mass[:, None]).astype(self.dtype, copy=False)
 
     def matrices(self, place: int, angles: Array) -> Array:
         """Segment `place` for angles `[U, A]`: `[U, d, 2 d']`, d' columns for each outcome."""
         segment = self._segments.segments[place]
         carried, left = segment.num_carried, segment.num_left
-        matrices = np.empty((len(angles), carried, 2 * left))
+        matrices = np.empty((len(angles), carried, 2 * left), dtype=self.dtype)
         for part in _blocks(len(angles), _FLOAT * carried * 4**self.num_qubits):
             count = part.stop - part.start
             state = self._blank(carried, count)
@@ -80,7 +85,7 @@ class MixedStates:
         """States `[N, d]` with angles `[N, A]` through segment `place`: `[N, 2 d']`."""
         segment = self._segments.segments[place]
         left = segment.num_left
-        given = np.empty((len(states), 2 * left))
+        given = np.empty((len(states), 2 * left), dtype=self.dtype)
         for part in _blocks(len(states), _FLOAT * 4**self.num_qubits):
             count = part.stop - part.start
             state = self._blank(1, count)[0]

@@ -121,6 +121,7 @@ class PureStates:
     """Histories with pure states; squared norms are probabilities.
 
     Attributes:
+        dtype: of states.
         slots: of each segment's bit, `HIDDEN` for none.
         columns: angles that each segment reads.
         sizes: d of each segment, d' of the last.
@@ -138,8 +139,8 @@ class PureStates:
 
     def mass(self, states: States) -> Array:
         """Squared norms, `[...]` of states `[..., d]`."""
-        flat = states.view(np.float64)
-        norms: Array = np.einsum("...i,...i->...", flat, flat)
+        flat = states.view(states.real.dtype)
+        norms: Array = np.einsum("...i,...i->...", flat, flat).astype(np.float64, copy=False)
         return norms
 
     def start(self) -> States:
@@ -148,7 +149,7 @@ class PureStates:
 
     def normalised(self, states: States, mass: Array) -> States:
         """States `[N, d]` with norm 1."""
-        return states / np.sqrt(mass)[:, None]
+        return (states / np.sqrt(mass)[:, None]).astype(self.dtype, copy=False)
 
     def matrices(self, place: int, angles: Array) -> States:
         """Segment `place` for angles `[U, A]`: `[U, d, 2 d']`, d' columns for each outcome."""
@@ -167,8 +168,9 @@ class PureStates:
         return self._split(segment, self._run(segment, state, angles).T)
 
     def _split(self, segment: PureSegment, state: Complex) -> States:
-        result = state[..., segment.kept.ravel()] * segment.weight.ravel()
-        return np.ascontiguousarray(result if self.dtype.kind == "c" else result.real)
+        kept = state[..., segment.kept.ravel()] * segment.weight.ravel()
+        result: States = kept if self.dtype.kind == "c" else kept.real
+        return np.ascontiguousarray(result, dtype=self.dtype)
 
     def _run(self, segment: PureSegment, state: Complex, angles: Array) -> Complex:
         """Gates on `[2^n, ...]`; `angles` is `[last axis, A]`."""
@@ -191,8 +193,13 @@ class PureStates:
         return state
 
 
-def pure_states(program: Program) -> PureStates | None:
-    """The program as histories of pure states; None if noise makes that impossible."""
+def pure_states(program: Program, *, single: bool = False) -> PureStates | None:
+    """The program as histories of pure states; None if noise makes that impossible.
+
+    Args:
+        program: the circuit.
+        single: keep states in single precision.
+    """
     builder = _Builder(program.num_qubits)
     for operation in simplify(program):
         if isinstance(operation, Rotation):
@@ -213,7 +220,10 @@ def pure_states(program: Program) -> PureStates | None:
             builder.measure(operation.qubit, HIDDEN, reset=False)
     if not builder.segments:
         return None
-    dtype = np.dtype(np.float64 if builder.real else np.complex128)
+    if builder.real:
+        dtype = np.dtype(np.float32 if single else np.float64)
+    else:
+        dtype = np.dtype(np.complex64 if single else np.complex128)
     return PureStates(program.num_qubits, tuple(builder.segments), dtype)
 
 

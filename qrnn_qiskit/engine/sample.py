@@ -30,7 +30,7 @@ CHUNK_SHOTS: Final = 2**17
 # From row to row in a stream of 2^128 numbers, the stride of `numpy.random.PCG64.jumped`.
 _STRIDE: Final = 0x9E3779B97F4A7C15F39CC0605CEDC835
 
-_MODELS: WeakKeyDictionary[Program, Model] = WeakKeyDictionary()
+_MODELS: WeakKeyDictionary[Program, dict[bool, Model]] = WeakKeyDictionary()
 
 
 def sample(
@@ -40,6 +40,7 @@ def sample(
     seed: int,
     *,
     first_row: int = 0,
+    single: bool = False,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Bits:
     """Sampled bits, readout errors included.
@@ -51,6 +52,7 @@ def sample(
         seed: a non-negative integer.
         first_row: number of the first of these rows among all rows that share the seed; row
             `first_row` + r gets the same bits whichever rows are sampled with it.
+        single: keep states in single precision: faster, probabilities off by about 1e-6.
         memory_limit: bytes to stay within, the result apart; does not change it.
 
     Returns:
@@ -71,7 +73,7 @@ def sample(
     counts = np.broadcast_to(counts, (rows,))
     starts = np.concatenate([[0], np.cumsum(counts)])
     bits = np.zeros((int(starts[-1]), program.num_steps * program.num_bits), dtype=np.uint8)
-    model = model_of(program)
+    model = model_of(program, single=single)
     if model.slots and bits.size:
         passages = [
             _passage(model, i, angles, counts, memory_limit // 4) for i in range(len(model.slots))
@@ -79,21 +81,23 @@ def sample(
         draws = -(-len(model.slots) // BITS_PER_DRAW)
         for first, last in _row_chunks(model, counts, memory_limit // 2):
             part = np.arange(first, last)
-            uniforms = _uniforms(seed, first_row + first, counts[part], draws)
+            drawn = uniforms(seed, first_row + first, counts[part], draws)
             filled = bits[starts[first] : starts[last]]
             local = [passage.rows(part) for passage in passages]
-            Drawing(model, local, counts[part], uniforms, filled).run()
+            Drawing(model, local, counts[part], drawn, filled).run()
     shape = (program.num_steps, program.num_bits)
     if isinstance(shots, int | np.integer):
         return bits.reshape(rows, int(shots), *shape)
     return bits.reshape(-1, *shape)
 
 
-def model_of(program: Program) -> Model:
+def model_of(program: Program, *, single: bool = False) -> Model:
     """State vectors where there is no noise, else density matrices; made once."""
-    if program not in _MODELS:
-        _MODELS[program] = pure_states(program) or MixedStates(program)
-    return _MODELS[program]
+    models = _MODELS.setdefault(program, {})
+    if single not in models:
+        pure = pure_states(program, single=single)
+        models[single] = pure or MixedStates(program, single=single)
+    return models[single]
 
 
 def distinct(values: Array) -> tuple[Index, Index]:
@@ -148,7 +152,7 @@ def _row_chunks(
     return [*chunks, (first, len(counts))]
 
 
-def _uniforms(seed: int, first_row: int, counts: NDArray[np.int64], draws: int) -> Array:
+def uniforms(seed: int, first_row: int, counts: NDArray[np.int64], draws: int) -> Array:
     """`[shots of all rows, draws]`, each row's from its own place in the stream."""
     drawn = np.empty((int(counts.sum()), draws))
     stream = np.random.PCG64(seed)

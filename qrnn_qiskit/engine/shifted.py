@@ -52,6 +52,8 @@ def shifted_outputs(
     """
     base, angles = program.checked(base), program.checked(angles)
     tape = tape_of(program, joint=False)
+    if len(angles) * program.num_steps * program.num_bits * 4**program.num_qubits <= ENOUGH:
+        return outputs(program, angles, memory_limit=memory_limit)
     result = np.empty((len(angles), program.num_steps, tape.start.size // program.num_steps))
     stretches = _stretches(tape)
     near, where = _located(stretches, base, angles, base_of)

@@ -31,6 +31,8 @@ class PackedBits:
         num_steps: T.
         num_bits: bits of a step.
         postselected: those that are post-selected on 0, ascending; the others are outputs.
+        marginal: whether each step was drawn by itself, so that bits of different steps have
+            nothing to do with one another.
     """
 
     packed: NDArray[np.uint8]
@@ -38,6 +40,7 @@ class PackedBits:
     num_steps: int
     num_bits: int
     postselected: tuple[int, ...] = ()
+    marginal: bool = False
 
     @staticmethod
     def from_bits(
@@ -55,6 +58,9 @@ class PackedBits:
 
     def outputs(self, kind: OutputKind = "z") -> Outputs:
         """Mean and single-shot covariance of the outputs of each row.
+
+        The covariance of different steps is NaN, for unknown, where shots are marginal; so is
+        every error bar that needs it.
 
         With post-selected bits these are raw values, one more for each step: the output values,
         each times kept, then kept itself, which is 1 if all post-selected bits of this and the
@@ -79,13 +85,17 @@ class PackedBits:
             centred = values - mean[start:stop, None, :]
             scale = 1.0 / max(1, values.shape[1] - 1)
             covariance[start:stop] = np.matmul(centred.transpose(0, 2, 1), centred) * scale
+        if self.marginal:
+            step = np.arange(size) // width
+            covariance[:, step[:, None] != step] = np.nan
         return Outputs(mean.reshape(-1, self.num_steps, width), self.count, covariance)
 
     def to_bytes(self) -> bytes:
         """The bits as npz bytes, without pickle."""
         buffer = io.BytesIO()
         shape = np.array([self.num_steps, self.num_bits, *self.postselected])
-        np.savez(buffer, packed=self.packed, count=self.count, shape=shape)
+        marginal = np.array(self.marginal)
+        np.savez(buffer, packed=self.packed, count=self.count, shape=shape, marginal=marginal)
         return buffer.getvalue()
 
     @staticmethod
@@ -94,7 +104,8 @@ class PackedBits:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             steps, width, *postselected = (int(v) for v in arrays["shape"])
             packed, count = arrays["packed"], arrays["count"]
-            return PackedBits(packed, count, steps, width, tuple(postselected))
+            marginal = bool(arrays["marginal"]) if "marginal" in arrays else False
+            return PackedBits(packed, count, steps, width, tuple(postselected), marginal)
 
 
 def _values(bits: NDArray[np.uint8], kind: OutputKind, postselected: tuple[int, ...]) -> Array:

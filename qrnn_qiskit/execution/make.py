@@ -28,7 +28,9 @@ def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
     """
     transpile = _transpile_options(backend)
     if backend.name == "exact":
-        return ExactExecutor(make_noise(noise), transpile)
+        return ExactExecutor(
+            make_noise(noise), transpile, sampling=backend.sampling, precision=backend.precision
+        )
     if backend.name == "aer":
         from qrnn_qiskit.execution.backends.aer import AerExecutor
 

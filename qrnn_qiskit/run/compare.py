@@ -141,6 +141,11 @@ def _check(setup: Setup) -> None:
     Raises:
         QRNNError: naming the key, and the remedy.
     """
+    if setup.job.backend.sampling != "joint":
+        raise SpecError(
+            'backend.sampling = "marginal" leaves gradients without error bars, which a comparison '
+            'judges: use "joint"'
+        )
     spec = setup.job.compare
     shorts = {num_steps: shortened(setup, num_steps) for num_steps in lengths(setup)}
     shots, jobs = 0, 0

@@ -77,7 +77,8 @@ def evaluate_job(
     Returns:
         `outputs` `[B][T][K]`, `standard_errors` likewise or None, `shots` of each row or None; of a
         post-selected circuit, whose outputs are given that a shot is kept, also the probability
-        of that: `survival` `[B][T]` and `survival_standard_errors`.
+        of that: `survival` `[B][T]` and `survival_standard_errors`; and `sampling` where shots are
+        not those of whole sequences.
     """
     setup = _prepared(source, overrides, weights, data)
     shots = setup.forward_shots
@@ -91,12 +92,19 @@ def evaluate_job(
         "outputs": outputs.mean.tolist(),
         "standard_errors": _errors(outputs.estimate),
         "shots": shots,
+        **_label(setup),
     }
     if setup.objective.postselected:
         kept = survival(raw)
         answer["survival"] = kept.mean.tolist()
         answer["survival_standard_errors"] = _errors(kept)
     return answer
+
+
+def _label(setup: Setup) -> dict[str, str]:
+    """What a reader of shots must know about them."""
+    sampling = setup.job.backend.sampling
+    return {} if sampling == "joint" else {"sampling": sampling}
 
 
 def gradient_job(
@@ -114,8 +122,8 @@ def gradient_job(
 
     Returns:
         `method`, `loss`, `loss_standard_error`, `gradient` `[P]`, `standard_errors` `[P]` or None,
-        `rows`, `shots_total` or None, `weights` (names), and the readout's gradient where it is
-        trained.
+        `rows`, `shots_total` or None, `weights` (names), `sampling`
+        as for `evaluate_job`, and the readout's gradient where it is trained.
     """
     setup = _prepared(source, overrides, weights, data)
     train = setup.splits.train
@@ -144,6 +152,7 @@ def gradient_job(
         "rows": result.rows,
         "shots_total": result.shots_total or None,
         by: list(setup.cell.weight_names if by == "weights" else setup.cell.feature_names),
+        **_label(setup),
     }
     if result.shots_total:
         answer["loss_correction"] = setup.objective.correction_name

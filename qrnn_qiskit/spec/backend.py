@@ -85,6 +85,25 @@ class BackendSpec(Table):
                 )
         return self
 
+    sampling: Literal["joint", "marginal"] = Field(
+        "joint",
+        description="Shots of whole sequences, or (`exact` only) of each step by itself: faster, "
+        "but without error bars for what combines steps.",
+    )
+    precision: Literal["double", "single"] = Field(
+        "double", description="Of states while `exact` draws shots; `single` is off by about 1e-6."
+    )
+
+    @model_validator(mode="after")
+    def _check_exact(self) -> Self:
+        for key, given, usual in (
+            ("sampling", self.sampling, "joint"),
+            ("precision", self.precision, "double"),
+        ):
+            if self.name != "exact" and given != usual:
+                raise key_problem(key, given, f'must be "{usual}" unless name = "exact"')
+        return self
+
     @model_validator(mode="after")
     def _check_layout(self) -> Self:
         layout = self.initial_layout

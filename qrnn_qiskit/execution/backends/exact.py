@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, final
+from typing import Final, Literal, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.engine.forward import outputs as engine_outputs
+from qrnn_qiskit.engine.marginal import sample_marginal
 from qrnn_qiskit.engine.reverse import value_and_vjp
 from qrnn_qiskit.engine.sample import sample
 from qrnn_qiskit.engine.shifted import shifted_outputs
@@ -28,6 +30,8 @@ from qrnn_qiskit.occurrence import OccurrenceTable
 
 CHUNK_ROWS: Final = 4096
 CHUNK_SHOTS: Final = 1 << 20
+Sampling = Literal["joint", "marginal"]
+Precision = Literal["double", "single"]
 
 
 @final
@@ -38,18 +42,26 @@ class ExactExecutor:
     noise's gates, so that every gate meets its error.
     """
 
-    name = "exact"
-
     def __init__(
-        self, noise: Noise | None = None, transpile: TranspileOptions | None = None
+        self,
+        noise: Noise | None = None,
+        transpile: TranspileOptions | None = None,
+        *,
+        sampling: Sampling = "joint",
+        precision: Precision = "double",
     ) -> None:
         """Make an executor.
 
         Args:
             noise: errors of gates and readout; None for an ideal simulation.
             transpile: how circuits are transpiled, where there is noise.
+            sampling: "joint" draws shots of the whole sequence; "marginal" draws each step by
+                itself, so that what combines steps has no error bar.
+            precision: of the states of joint shots; "single" is off by about 1e-6.
         """
-        self._noise = noise
+        self._sampling = sampling
+        self._precision = precision
+        self.noise = noise
         self._transpile = transpile or TranspileOptions()
         self._circuits = PerCircuit(self._make_isa)
         self._programs = PerCircuit(self._make_program)
@@ -60,9 +72,11 @@ class ExactExecutor:
         self._results = LocalResults()
 
     @property
-    def noise(self) -> Noise | None:
-        """The noise it simulates."""
-        return self._noise
+    def name(self) -> str:
+        """The backend's name, with what changes its shots."""
+        changes = [f"{self._sampling} sampling"] * (self._sampling != "joint")
+        changes += [f"{self._precision} precision"] * (self._precision != "double")
+        return ", ".join(["exact", *changes])
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs: the unrolled one, or transpiled for the noise's gates."""
@@ -116,7 +130,7 @@ class ExactExecutor:
 
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         """The circuit's occurrences, their influence as the noise leaves it."""
-        if self._noise is None:
+        if self.noise is None:
             return unrolled.occurrences
         return self._tables(unrolled)
 
@@ -130,15 +144,26 @@ class ExactExecutor:
         for start in range(0, plan.num_rows, step):
             rows = slice(start, start + step)
             angles = compiled.angles(plan.angles(unrolled.angle_map, rows))
-            parts.append(
-                PackedBits.from_bits(
-                    sample(compiled.program, angles, count[rows], request.seed, first_row=start),
-                    count[rows],
-                )
-            )
+            bits = self._sampled(compiled, angles, count[rows], request.seed, start)
+            parts.append(PackedBits.from_bits(bits, count[rows]))
         packed = np.concatenate([part.packed for part in parts])
         shape = (unrolled.num_steps, unrolled.num_clbits)
-        return self._results.keep(PackedBits(packed, count, *shape, unrolled.cell.postselected))
+        marginal = self._sampling == "marginal"
+        outcomes = PackedBits(packed, count, *shape, unrolled.cell.postselected, marginal)
+        return self._results.keep(outcomes)
+
+    def _sampled(
+        self,
+        compiled: CompiledProgram,
+        angles: Array,
+        count: NDArray[np.int64],
+        seed: int,
+        first_row: int,
+    ) -> NDArray[np.uint8]:
+        if self._sampling == "marginal":
+            return sample_marginal(compiled.program, angles, count, seed, first_row=first_row)
+        single = self._precision == "single"
+        return sample(compiled.program, angles, count, seed, first_row=first_row, single=single)
 
     def poll(self, job: str) -> bool:
         """Always done."""
@@ -149,13 +174,13 @@ class ExactExecutor:
         return self._results.take(job)
 
     def _make_isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
-        if self._noise is not None:
-            return noisy_isa(unrolled, self._noise, self._transpile)
+        if self.noise is not None:
+            return noisy_isa(unrolled, self.noise, self._transpile)
         order = {name: i for i, name in enumerate(unrolled.occurrences.names)}
         columns = np.array([order[p.name] for p in unrolled.circuit.parameters], dtype=np.intp)
         return ISACircuit(unrolled.circuit, columns, tuple(range(unrolled.circuit.num_qubits)))
 
     def _make_program(self, unrolled: UnrolledCircuit) -> CompiledProgram:
-        if self._noise is None:
+        if self.noise is None:
             return compile_unrolled(unrolled)
-        return compile_isa(unrolled, self.isa(unrolled), self._noise)
+        return compile_isa(unrolled, self.isa(unrolled), self.noise)

@@ -1,0 +1,1 @@
+"""Timings of the engine and of other tools."""
