@@ -51,10 +51,15 @@ def linear_ridge(splits: Splits, data: Dataset, mask: Mask, lags: int | None = N
         splits: training and validation parts.
         data: sequences to predict, of the same number of steps.
         mask: `[T]` steps that count.
-        lags: steps back that are used, the present one included; None: the whole window.
+        lags: steps back that are used, the present one included; None: the whole window, or fewer
+            where few sequences would leave less samples than inputs.
     """
     num_steps = splits.train.num_steps
-    lags = num_steps if lags is None else min(lags, num_steps)
+    if lags is None:
+        # The regression that all later steps share must have as many samples as inputs.
+        sequences, features = splits.train.num_sequences, splits.train.features.shape[2]
+        lags = max(1, sequences * (num_steps + 1) // (sequences + features))
+    lags = min(lags, num_steps)
     fits = [_fit(splits.train, used, lags) for used in range(1, lags + 1)]
     penalty = _DEFAULT_PENALTY
     if splits.validation.num_sequences:
