@@ -17,8 +17,6 @@ from qrnn_qiskit.learning.ridge import PENALTIES, RidgeFit
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_DEFAULT_PENALTY: Final = 1e-3
-
 
 def persistence(splits: Splits, data: Dataset) -> Array:
     """Predictions `[N, T, M]`: the target will be what its variable is now.
@@ -43,9 +41,10 @@ def linear_ridge(splits: Splits, data: Dataset, mask: Mask, lags: int | None = N
     """Predictions `[N, T, M]` of a linear regression on the last `lags` steps' features.
 
     There is one regression for each number of steps available: step t < lags - 1 has only t + 1,
-    all later steps share one. Each is fitted on the training part with standardised features; the
+    all later steps share one. Each is fitted on the training part with standardised features, on
+    its own step, or on all steps from there on where the sequences are too few for that; the
     penalty, one for all, is the best of 1e-8 … 1e2 on the validation part at the steps in `mask`,
-    or 1e-3 without a validation part.
+    or by generalized cross-validation of the last regression.
 
     Args:
         splits: training and validation parts.
@@ -61,7 +60,7 @@ def linear_ridge(splits: Splits, data: Dataset, mask: Mask, lags: int | None = N
         lags = max(1, sequences * (num_steps + 1) // (sequences + features))
     lags = min(lags, num_steps)
     fits = [_fit(splits.train, used, lags) for used in range(1, lags + 1)]
-    penalty = _DEFAULT_PENALTY
+    penalty = min(PENALTIES, key=fits[-1].cross_validation)
     if splits.validation.num_sequences:
 
         def validation_error(candidate: float) -> float:
@@ -105,15 +104,18 @@ def _previous(labels: Array, num_classes: int) -> NDArray[np.intp]:
 
 
 def _fit(train: Dataset, used: int, lags: int) -> RidgeFit:
-    inputs = _lagged(train.features, used, lags)
-    return RidgeFit.of(inputs, train.targets[:, _steps(used, lags)].reshape(len(inputs), -1))
+    steps = _steps(used, lags)
+    if train.num_sequences <= used * train.features.shape[2]:
+        steps = slice(used - 1, None)  # too few samples at one step: later ones say the same
+    inputs = _lagged(train.features, used, steps)
+    return RidgeFit.of(inputs, train.targets[:, steps].reshape(len(inputs), -1))
 
 
 def _predict(fits: list[RidgeFit], data: Dataset, penalty: float) -> Array:
     predictions = np.empty_like(data.targets)
     for used, fit in enumerate(fits, start=1):
         steps = _steps(used, len(fits))
-        predicted = fit.predict(_lagged(data.features, used, len(fits)), penalty)
+        predicted = fit.predict(_lagged(data.features, used, steps), penalty)
         predictions[:, steps] = predicted.reshape(predictions[:, steps].shape)
     return predictions
 
@@ -123,9 +125,9 @@ def _steps(used: int, lags: int) -> slice:
     return slice(used - 1, used if used < lags else None)
 
 
-def _lagged(features: Array, used: int, lags: int) -> Array:
-    """Inputs `[N * steps, used * F]` of the regression that uses `used` steps."""
+def _lagged(features: Array, used: int, steps: slice) -> Array:
+    """Inputs `[N * steps, used * F]`: the last `used` steps up to each of `steps`."""
     num_sequences, num_steps, _ = features.shape
-    last = np.arange(num_steps)[_steps(used, lags)]
+    last = np.arange(num_steps)[steps]
     window = features[:, last[:, None] - np.arange(used)]
     return window.reshape(num_sequences * len(last), -1)
