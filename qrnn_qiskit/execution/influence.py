@@ -31,13 +31,15 @@ def noisy_occurrences(unrolled: UnrolledCircuit, isa: ISACircuit) -> OccurrenceT
     Occurrences whose parameter the transpiler deleted influence nothing.
     """
     parts = list(_parts(unrolled, isa))
+    postselected = frozenset(unrolled.cell.postselected)
     mask = np.zeros(unrolled.occurrences.influence.shape, dtype=bool)
     forward = _Walker([DIAGONAL] * len(isa.qubits), backward=False)
     live = [forward.changes(part, observed=False) for part in parts]
     for output in range(unrolled.num_steps):
         backward = _Walker([IDENTITY] * len(isa.qubits), backward=True)
         for part, alive in zip(reversed(parts), reversed(live), strict=True):
-            if backward.changes(part, observed=part.step == output) and alive:
+            observed = part.step == output or (part.step < output and part.bit in postselected)
+            if backward.changes(part, observed) and alive:
                 mask[list(part.occurrences), output] = True
     return replace(unrolled.occurrences, influence=mask)
 
@@ -52,6 +54,7 @@ class _Part:
         name: of the kind.
         qubits: where it acts.
         step: the step whose bit a measurement writes, -1 for others.
+        bit: that bit within the step, -1 for others.
         occurrences: those that the angle of a rotation depends on.
     """
 
@@ -59,19 +62,26 @@ class _Part:
     name: str
     qubits: tuple[int, ...]
     step: int = -1
+    bit: int = -1
     occurrences: tuple[int, ...] = ()
 
 
 def _parts(unrolled: UnrolledCircuit, isa: ISACircuit) -> Iterator[_Part]:
     circuit = isa.compact
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
-    step_of = {bit: step for step, register in enumerate(circuit.cregs) for bit in register}
+    place_of = {
+        bit: (step, k)
+        for step, register in enumerate(circuit.cregs)
+        for k, bit in enumerate(register)
+    }
     kinds: dict[tuple[str, tuple[float, ...]], Item] = {}
 
-    def constant(operation: Instruction, qubits: tuple[int, ...], step: int = -1) -> _Part:
+    def constant(
+        operation: Instruction, qubits: tuple[int, ...], place: tuple[int, int] = (-1, -1)
+    ) -> _Part:
         key = operation.name, tuple(operation.params)
         kind = kinds.setdefault(key, Item(operation, tuple(range(len(qubits)))))
-        return _Part(kind, operation.name, qubits, step)
+        return _Part(kind, operation.name, qubits, *place)
 
     for item in circuit.data:
         operation = item.operation
@@ -79,7 +89,7 @@ def _parts(unrolled: UnrolledCircuit, isa: ISACircuit) -> Iterator[_Part]:
         if operation.name in ("barrier", "delay"):
             continue
         if not is_parametrized(operation):
-            yield constant(operation, qubits, step_of[item.clbits[0]] if item.clbits else -1)
+            yield constant(operation, qubits, *(place_of[bit] for bit in item.clbits))
             continue
         for piece in pauli_rotations(operation, unrolled.cell.name):
             on = tuple(qubits[q] for q in piece.qubits)

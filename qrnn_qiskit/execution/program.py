@@ -14,8 +14,9 @@ from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.rewrite import Rotation as CircuitRotation
 from qrnn_qiskit.circuit.rewrite import is_parametrized, pauli_rotations
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
-from qrnn_qiskit.engine.program import Channel, Measure, Operation, Program, Reset, Rotation
+from qrnn_qiskit.engine.program import Channel, Operation, Program, Reset, Rotation
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.bit_wires import BitWires
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.noise import Noise
 
@@ -90,15 +91,18 @@ class _Compiler:
             for step, register in enumerate(circuit.cregs)
             for k, bit in enumerate(register)
         }
+        writes = [bits[i.clbits[0]] for i in circuit.data if i.operation.name == "measure"]
+        wires = BitWires(
+            circuit.num_qubits, self._operations, writes, self._unrolled.cell.postselected
+        )
         for item in circuit.data:
             qubits = tuple(circuit.find_bit(q).index for q in item.qubits)
             name = item.operation.name
             if name in ("barrier", "delay"):
                 continue
             if name == "measure":
-                step, k = bits[item.clbits[0]]
                 flips = self._noise.flips(self._physical[qubits[0]]) if self._noise else (0.0, 0.0)
-                self._operations.append(Measure(qubits[0], step, k, flips))
+                wires.measure(qubits[0], bits[item.clbits[0]], flips)
             elif name == "reset":
                 self._operations.append(Reset(qubits[0]))
                 self._add_noise(name, qubits)
@@ -114,11 +118,12 @@ class _Compiler:
         )
         return CompiledProgram(
             Program(
-                num_qubits=circuit.num_qubits,
+                num_qubits=wires.num_qubits,
                 num_steps=self._unrolled.num_steps,
-                num_bits=self._unrolled.num_bits,
+                num_bits=self._unrolled.num_clbits,
                 num_angles=len(self._offset),
                 operations=tuple(self._operations),
+                postselected=self._unrolled.cell.postselected,
             ),
             np.array(self._offset, dtype=np.float64),
             term_angle.astype(np.intp),

@@ -44,6 +44,14 @@ def directional(function: Callable[[Array], Array], mean: Array, axis: Array) ->
     return derivative
 
 
+def second_difference(function: Callable[[Array], Array], mean: Array, axis: Array) -> Array:
+    """Second derivative of a function of `[B, D]` along an axis `[B, D]`."""
+    step = _STEP * axis
+    ends = function(mean + step) + function(mean - step)
+    derivative: Array = (ends - 2.0 * function(mean)) / _STEP**2
+    return derivative
+
+
 def gradient_bias(curvature_of: Callable[[Array], Array], mean: Array, covariance: Array) -> Array:
     """What E of a function's gradient exceeds the gradient at the mean by, `[B, D]`.
 
@@ -61,7 +69,7 @@ def gradient_bias(curvature_of: Callable[[Array], Array], mean: Array, covarianc
 def second_order(
     jacobian_of: Callable[[Array], Array], mean: Array, covariance: Array
 ) -> tuple[Array, Array]:
-    """tr(A C) / 2 and tr(A C A C) / 2, summed over sequences, of N functions, `[N]` each.
+    """tr(A C) / 2 and tr(A C A C) / 2 of N functions, `[N, B]` each.
 
     Args:
         jacobian_of: gradients `[N, B, D]` at a point `[B, D]`.
@@ -69,19 +77,19 @@ def second_order(
         covariance: `[B, D, D]`.
     """
     axes = principal_axes(covariance)
-    bias = np.zeros(len(jacobian_of(mean)))
-    second = np.zeros(len(bias))
+    bias = np.zeros(jacobian_of(mean).shape[:2])
+    second = np.zeros(bias.shape)
     by_sequence = axes.transpose(1, 2, 0)
     for i, axis in enumerate(axes):
         slope = directional(jacobian_of, mean, axis).transpose(1, 0, 2)
         bent = slope @ by_sequence  # [B, N, axes]
-        bias += 0.5 * bent[:, :, i].sum(axis=0)
-        second += 0.5 * (bent**2).sum(axis=(0, 2))
+        bias += 0.5 * bent[:, :, i].T
+        second += 0.5 * np.sum(bent**2, axis=2).T
     return bias, second
 
 
 def quadratic_form(gradient: Array, covariance: Array) -> Array:
-    """The sum over sequences of g'Cg, `[N]`, for gradients `[N, B, D]` and `[B, D, D]`."""
+    """Each sequence's g'Cg, `[N, B]`, for gradients `[N, B, D]` and covariances `[B, D, D]`."""
     by_sequence = gradient.transpose(1, 0, 2)
-    variance: Array = np.sum((by_sequence @ covariance) * by_sequence, axis=(0, 2))
+    variance: Array = np.sum((by_sequence @ covariance) * by_sequence, axis=2).T
     return np.maximum(variance, 0.0)

@@ -6,22 +6,25 @@ Axes: B sequences, T steps, K output values, M target values, P weights, n reado
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 
-from qrnn_qiskit.angle_map import Array
-from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.angle_map import Array, SparseJacobian
+from qrnn_qiskit.errors import BackendError, DataError
 from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.gradients.contraction import Contraction
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
+from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.learning.propagation import quadratic_form
 from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
-from qrnn_qiskit.run.objective import LossEstimate, Objective
+from qrnn_qiskit.run.objective import LossEstimate, Objective, Spread
 from qrnn_qiskit.run.shots import ShotPlan
 
 RULE_STREAM = 6
+Inputs = Literal["weights", "features"]
 
 
 @final
@@ -37,7 +40,7 @@ class GradientResult:
 
     Attributes:
         loss: scalar estimate.
-        gradient: by the cell's weights, `[P]`.
+        gradient: by the cell's weights, `[P]`; or by the features, `[B, T, F]`.
         readout_gradient: by the readout's parameters, `[n]`.
         rows: evaluated rows, base rows included; 0 for reverse mode.
         shots_total: over all rows; 0 if exact.
@@ -61,6 +64,7 @@ def measure_gradient(
     targets: Array,
     shots: ShotPlan,
     call: Call,
+    by: Inputs = "weights",
 ) -> GradientResult:
     """Loss and gradient at one point.
 
@@ -74,35 +78,42 @@ def measure_gradient(
         targets: `[B, T, M]`.
         shots: how many.
         call: the place in the run.
+        by: what to differentiate by. The gradient by the features is `[B, T, F]`: that of each
+            sequence's share of the loss.
+
+    Raises:
+        DataError: for a gradient by features where an encoding has no slope, or with a rule that
+            has none.
     """
     if isinstance(rule, Adjoint):
-        return _adjoint(evaluator, objective, weights, readout, features, targets)
+        return _adjoint(evaluator, objective, weights, readout, features, targets, by)
+    problem = GradientProblem(
+        evaluator.unrolled.angle_map,
+        evaluator.executor.occurrences(evaluator.unrolled),
+        weights,
+        features,
+        objective.steps,
+        shots.per_row,
+        shots.total,
+        stream_seed(evaluator.seed, (RULE_STREAM, *call.spawn_key)),
+    )
     plan, per_row = shots.apply(
-        rule.plan(
-            GradientProblem(
-                evaluator.unrolled.angle_map,
-                evaluator.executor.occurrences(evaluator.unrolled),
-                weights,
-                features,
-                objective.steps,
-                shots.per_row,
-                shots.total,
-                stream_seed(evaluator.seed, (RULE_STREAM, *call.spawn_key)),
-            )
-        )
+        rule.plan(problem) if by == "weights" else _plan_by_features(problem, rule)
     )
     outputs = evaluator.outputs(plan, per_row, call)
     base = plan.base_outputs(outputs)
     estimate = objective.estimate(readout, base, targets)
-    gradient = plan.contract(outputs, estimate.cotangent)
-    if base.count is not None and isinstance(rule, HasVariance):
-        gradient = Estimate(
-            gradient.mean, np.sqrt(rule.variance(plan, outputs, estimate.cotangent))
-        )
+    if by == "weights":
+        by_weights = Contraction.by_weights(plan)
+        gradient = contracted(plan, by_weights, outputs, estimate, rule).total()
+    else:
+        size = features[0].size
+        of_features = Contraction(plan.term_row, plan.term_weight, plan.term_coefficient, size)
+        gradient = _of_sequences(contracted(plan, of_features, outputs, estimate), features)
     return GradientResult(
         loss=estimate.loss,
-        gradient=_with_forward_error(plan, outputs, estimate, gradient),
-        readout_gradient=estimate.by_readout,
+        gradient=gradient,
+        readout_gradient=estimate.by_readout.total(),
         rows=plan.num_rows,
         shots_total=0 if per_row is None else plan.total_repeats * per_row,
     )
@@ -122,6 +133,7 @@ def _adjoint(
     readout: Array,
     features: Array,
     targets: Array,
+    by: Inputs,
 ) -> GradientResult:
     if not isinstance(evaluator.executor, ExactExecutor):
         raise BackendError(
@@ -137,35 +149,79 @@ def _adjoint(
         evaluator.kind,
     )
     value, by_readout, _ = objective.cotangent(readout, mean, targets)
+    if by == "features":
+        _check_slopes(angle_map.feature_jacobian(weights, features).values)
+        gradient = angle_map.pull_back_features(weights, features, by_angles)
+    else:
+        gradient = angle_map.pull_back_weights(weights, features, by_angles)
     return GradientResult(
         loss=Estimate(np.asarray(value)),
-        gradient=Estimate(angle_map.pull_back_weights(weights, features, by_angles)),
+        gradient=Estimate(gradient),
         readout_gradient=Estimate(by_readout),
         rows=0,
         shots_total=0,
     )
 
 
-def _with_forward_error(
-    plan: EvaluationPlan, outputs: Outputs, estimate: LossEstimate, gradient: Estimate
-) -> Estimate:
-    """Add the error that the cotangent brings, estimated from the base rows.
+def _plan_by_features(problem: GradientProblem, rule: GradientRule) -> EvaluationPlan:
+    """Rows for derivatives by features; `term_weight` counts the features of all steps."""
+    if not isinstance(rule, ParameterShift):
+        raise DataError(
+            "a gradient by features is had by parameter_shift, or by adjoint without shots; "
+            f"{type(rule).__name__} has none"
+        )
+    jacobian = problem.angle_map.feature_jacobian(problem.weights, problem.features)
+    _check_slopes(jacobian.values)
+    step = problem.occurrences.step[jacobian.occurrence]
+    column = step * problem.features.shape[2] + jacobian.column
+    return rule.plan_for(problem, SparseJacobian(jacobian.occurrence, column, jacobian.values))
+
+
+def _check_slopes(slopes: Array) -> None:
+    if not np.all(np.isfinite(slopes)):
+        raise DataError(
+            "an encoding has no slope at a feature, such as arccos at 1 or -1: a gradient by "
+            "features needs values inside (-1, 1), for instance data.range = [-0.99, 0.99]"
+        )
+
+
+def _of_sequences(spread: Spread, features: Array) -> Estimate:
+    """`[B, T, F]` from `[T*F, B]`."""
+    mean = spread.value.T.reshape(features.shape)
+    if spread.first is None:
+        return Estimate(mean)
+    return Estimate(mean, np.sqrt(spread.first).T.reshape(features.shape))
+
+
+def contracted(
+    plan: EvaluationPlan,
+    contraction: Contraction,
+    outputs: Outputs,
+    estimate: LossEstimate,
+    rule: GradientRule | None = None,
+) -> Spread:
+    """Derivatives of the loss `[G, B]`, their errors with that of the cotangent.
 
     With g = w'J, w and J independent: Var g = w' Var(J) w + J' Var(w) J + tr[Var(J) Var(w)]; the
     two plug-in terms contain the last one twice, so it is subtracted once.
+
+    Args:
+        plan: the rows.
+        contraction: their sums.
+        outputs: of all rows.
+        estimate: loss and cotangent, from the base rows.
+        rule: the one that made the plan, where it has a variance of its own.
     """
+    value, first = contraction.contract(plan, outputs, estimate.cotangent)
     spread = estimate.cotangent_covariance
-    of_rows = outputs.covariance_of_mean
-    if spread is None or of_rows is None or gradient.standard_error is None:
-        return gradient
-    jacobian = plan.output_jacobian(outputs).reshape(len(gradient.mean), *spread.shape[:2])
-    variance = quadratic_form(jacobian, spread)
-    masked = np.repeat(plan.masks[plan.mask], outputs.mean.shape[2], axis=1)
-    both = np.einsum(
-        "ri,rij,rij,rj->r", masked, of_rows, spread[plan.sequence], masked, optimize=True
-    )
-    twice = np.bincount(
-        plan.term_weight, plan.term_coefficient**2 * both[plan.term_row], len(variance)
-    )
-    total = gradient.standard_error**2 + np.maximum(variance - twice, 0.0)
-    return Estimate(gradient.mean, np.sqrt(total))
+    if spread is None:
+        return Spread(value)
+    if isinstance(rule, HasVariance):
+        # Random choices are common to all sequences: their variance is that of the sum.
+        of_rule = rule.variance(plan, outputs, estimate.cotangent)
+        first = np.zeros(first.shape)
+        first[:, 0] = of_rule
+    forward = quadratic_form(contraction.jacobian(plan, outputs), spread)
+    both = contraction.variance_of_product(plan, outputs, spread)
+    total = first + np.maximum(forward - both, 0.0)
+    return Spread(value, total, np.zeros(total.shape))

@@ -14,12 +14,13 @@ from qrnn_qiskit.estimate import Estimate
 from qrnn_qiskit.learning.data import load_new, load_plain
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
+from qrnn_qiskit.learning.postselection import survival
 from qrnn_qiskit.run import checkpoint
 from qrnn_qiskit.run.cost import plan_job as plan_setup
 from qrnn_qiskit.run.directory import RunDirectory, is_run
 from qrnn_qiskit.run.evaluator import Call
 from qrnn_qiskit.run.forecast import forecast
-from qrnn_qiskit.run.gradient import measure_gradient, measure_outputs
+from qrnn_qiskit.run.gradient import Inputs, measure_gradient, measure_outputs
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
@@ -58,7 +59,7 @@ def evaluate_job(
     weights: Path | None = None,
     data: Path | None = None,
 ) -> dict[str, Any]:
-    """Raw outputs of a job's circuit on its training sequences, or on those of a file.
+    """Outputs of a job's circuit on its training sequences, or on those of a file.
 
     Args:
         source: a job file, or a finished run for its best weights.
@@ -68,20 +69,26 @@ def evaluate_job(
             data were for a run.
 
     Returns:
-        `outputs` `[B][T][K]`, `standard_errors` likewise or None, `shots` of each row or None.
+        `outputs` `[B][T][K]`, `standard_errors` likewise or None, `shots` of each row or None; of a
+        post-selected circuit, whose outputs are given that a shot is kept, also the probability
+        of that: `survival` `[B][T]` and `survival_standard_errors`.
     """
     setup = _prepared(source, overrides, weights, data)
     shots = setup.forward_shots
     point, _ = setup.split_parameters(setup.initial)
     call = Call("evaluate", (EVALUATION_STREAM,))
-    outputs = measure_outputs(
-        make_evaluator(setup), point, setup.splits.train.features, shots, call
-    )
-    return {
+    raw = measure_outputs(make_evaluator(setup), point, setup.splits.train.features, shots, call)
+    outputs = setup.objective.condition(raw)
+    answer = {
         "outputs": outputs.mean.tolist(),
         "standard_errors": _errors(outputs.estimate),
         "shots": shots,
     }
+    if setup.objective.postselected:
+        kept = survival(raw)
+        answer["survival"] = kept.mean.tolist()
+        answer["survival_standard_errors"] = _errors(kept)
+    return answer
 
 
 def gradient_job(
@@ -89,10 +96,11 @@ def gradient_job(
     overrides: Sequence[str] = (),
     weights: Path | None = None,
     data: Path | None = None,
+    by: Inputs = "weights",
 ) -> dict[str, Any]:
     """Loss and gradient on a job's training sequences, or on those of a file.
 
-    The arguments are those of `evaluate_job`.
+    The arguments are those of `evaluate_job`, and `by`: "features" for a gradient `[B][T][F]`.
 
     Returns:
         `method`, `loss`, `loss_standard_error`, `loss_correction` (what was done about the bias of
@@ -115,6 +123,7 @@ def gradient_job(
         targets=train.targets,
         shots=setup.shots,
         call=Call("gradient", (EVALUATION_STREAM,)),
+        by=by,
     )
     answer = {
         "method": method_name(setup.rule),
@@ -125,7 +134,7 @@ def gradient_job(
         "standard_errors": _errors(result.gradient),
         "rows": result.rows,
         "shots_total": result.shots_total or None,
-        "weights": list(setup.cell.weight_names),
+        by: list(setup.cell.weight_names if by == "weights" else setup.cell.feature_names),
     }
     if len(readout):
         answer["readout"] = {

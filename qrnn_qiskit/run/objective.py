@@ -30,20 +30,51 @@ Correction = Literal["auto", "first_order", "none"]
 
 @final
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """What shots do to numbers that are sums over sequences.
+
+    The error of a quadratic form has a first order in the outputs' covariance and a second, which
+    rules near a minimum; the first, taken at noisy outputs, is too large by twice the second.
+
+    Attributes:
+        value: `[..., B]` a sequence's part of the number.
+        first, second: `[..., B]` its variance to both orders; None for exact values.
+    """
+
+    value: Array
+    first: Array | None = None
+    second: Array | None = None
+
+    def total(self) -> Estimate:
+        """The sum over sequences, `[...]`, with its standard error."""
+        mean = np.asarray(self.value.sum(axis=-1))
+        if self.first is None or self.second is None:
+            return Estimate(mean)
+        first, second = self.first.sum(axis=-1), self.second.sum(axis=-1)
+        return Estimate(mean, np.sqrt(np.maximum(first - second, second)))
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class LossEstimate:
     """A loss and its derivatives from the unshifted rows.
 
     Attributes:
-        loss: its value.
-        by_readout: derivative by the readout's parameters, `[n]`.
+        value: each sequence's part of the loss.
+        by_readout: of its derivative by the readout's parameters, `[n, B]`.
         cotangent: derivative by the raw values, `[B, T, K]`.
         cotangent_covariance: `[B, T*K, T*K]` of `cotangent`, to first order; None if exact.
     """
 
-    loss: Estimate
-    by_readout: Estimate
+    value: Spread
+    by_readout: Spread
     cotangent: Array
     cotangent_covariance: Array | None = None
+
+    @property
+    def loss(self) -> Estimate:
+        """Its value."""
+        return self.value.total()
 
 
 @final
@@ -83,20 +114,16 @@ class Objective:
         """
         if not self.postselected:
             return raw
-        shots = None if raw.count is None else int(raw.count.min())
-        postselection.check_survival(raw.mean[:, :, -1], shots)
+        postselection.check_survival(*postselection.kept_of(raw))
         return postselection.conditional(raw)
 
     def cotangent(
         self, parameters: Array, raw: Array, targets: Array
     ) -> tuple[float, Array, Array]:
         """Plug-in loss, its derivatives by the readout's parameters `[n]` and the raw values."""
-        outputs = self.condition(Outputs(raw)).mean
-        value, by_parameters, by_outputs = self._slopes(parameters, outputs, targets)
-        if self.postselected:
-            product = np.sum(by_outputs * outputs, axis=2)
-            by_outputs = postselection.pull_back(by_outputs, product, 1.0 / raw[:, :, -1])
-        return value, by_parameters, by_outputs
+        exact = self.estimate(parameters, Outputs(raw), targets)
+        by_readout = exact.by_readout.total().mean
+        return float(exact.loss.mean), by_readout, exact.cotangent
 
     def prediction(self, parameters: Array, raw: Outputs) -> Estimate:
         """Predictions `[B, T, M]` with standard errors; probabilities if the loss is of labels."""
@@ -123,39 +150,36 @@ class Objective:
         return self.estimate(parameters, raw, targets).loss
 
     def estimate(self, parameters: Array, raw: Outputs, targets: Array) -> LossEstimate:
-        """Loss and derivatives, corrected for the bias of noisy outputs, with their errors.
-
-        The error of a quadratic form has a first order in the outputs' covariance and a second,
-        which rules near a minimum; the first, taken at noisy outputs, is too large by twice the
-        second.
-        """
+        """Loss and derivatives, corrected for the bias of noisy outputs, with their errors."""
         outputs = self.condition(raw)
+        shape = outputs.mean.shape
+        value, by_readout, by_outputs = self._slopes(parameters, outputs.mean, targets)
         covariance, of_raw = outputs.covariance_of_mean, raw.covariance_of_mean
         if covariance is None or of_raw is None:
-            value, by_readout, cotangent = self.cotangent(parameters, raw.mean, targets)
-            return LossEstimate(Estimate(np.asarray(value)), Estimate(by_readout), cotangent)
+            cotangent = by_outputs
+            if self.postselected:
+                product = np.sum(by_outputs * outputs.mean, axis=2)
+                inverse = postselection.inverse_probability(raw)
+                cotangent = postselection.pull_back(by_outputs, product, inverse)
+            return LossEstimate(Spread(value), Spread(by_readout), cotangent)
         if self._counted is not None:
             return self._from_counts(self._counted, raw, of_raw, targets)
-        shape = outputs.mean.shape
-        mean = outputs.mean.reshape(shape[0], -1)
-        value, by_parameters, by_outputs = self._slopes(parameters, outputs.mean, targets)
-        curvature = self._curvature(parameters, outputs.mean, targets)
-        corrected = self.correction != "none"
 
+        mean = outputs.mean.reshape(shape[0], -1)
+        curvature = self._curvature(parameters, outputs.mean, targets)
         bent = curvature @ covariance
-        first = quadratic_form(by_outputs.reshape(1, shape[0], -1), covariance)
-        second = 0.5 * np.einsum("bij,bji->", bent, bent)
-        if corrected:
-            value -= 0.5 * np.einsum("bii->", bent)
-        loss = Estimate(np.asarray(value), _error(first, np.asarray([second]))[0])
+        first = quadratic_form(by_outputs.reshape(1, *mean.shape), covariance)[0]
+        second = 0.5 * np.einsum("bij,bji->b", bent, bent)
 
         def jacobian_of(point: Array) -> Array:
             return self._readout_jacobian(parameters, point.reshape(shape), targets)
 
-        bias, second_of = second_order(jacobian_of, mean, covariance)
-        error = _error(quadratic_form(jacobian_of(mean), covariance), second_of)
-        readout = Estimate(by_parameters - bias if corrected else by_parameters, error)
-
+        of_readout = quadratic_form(jacobian_of(mean), covariance)
+        bias, second_of_readout = second_order(jacobian_of, mean, covariance)
+        corrected = self.correction != "none"
+        if corrected:
+            value = value - 0.5 * np.einsum("bii->b", bent)
+            by_readout = by_readout - bias
         if corrected and not self.loss.quadratic:
             by_outputs = by_outputs - gradient_bias(
                 lambda point: self._curvature(parameters, point.reshape(shape), targets),
@@ -164,14 +188,18 @@ class Objective:
             ).reshape(shape)
         cotangent, by_raw = by_outputs, curvature
         if self.postselected:
-            diagonal = np.einsum("bii->bi", bent).reshape(shape)
-            product = by_outputs * outputs.mean - (diagonal if corrected else 0.0)
-            inverse = postselection.inverse_probability(raw)
-            if not corrected:
-                inverse = 1.0 / raw.mean[:, :, -1]
-            cotangent = postselection.pull_back(by_outputs, product.sum(axis=2), inverse)
+            # Given the number of kept shots, y has no bias: 1/p and w y are corrected apart.
+            diagonal = np.einsum("bii->bi", bent).reshape(shape) if corrected else 0.0
+            product = np.sum(by_outputs * outputs.mean - diagonal, axis=2)
+            inverse = postselection.inverse_probability(raw if corrected else Outputs(raw.mean))
+            cotangent = postselection.pull_back(by_outputs, product, inverse)
             by_raw = postselection.quotient_curvature(raw.mean, by_outputs, curvature)
-        return LossEstimate(loss, readout, cotangent, by_raw @ of_raw @ by_raw)
+        return LossEstimate(
+            Spread(value, first, second),
+            Spread(by_readout, of_readout, second_of_readout),
+            cotangent,
+            by_raw @ of_raw @ by_raw,
+        )
 
     def curvature(self, parameters: Array, raw: Array, targets: Array) -> Array:
         """Second derivative of the loss by the raw values, `[B, T*K, T*K]`."""
@@ -190,11 +218,14 @@ class Objective:
 
     def _slopes(
         self, parameters: Array, outputs: Array, targets: Array
-    ) -> tuple[float, Array, Array]:
+    ) -> tuple[Array, Array, Array]:
+        """Parts of the loss `[B]`, of its derivatives by the readout `[n, B]`; by the outputs."""
         predictions = self.readout.predict(parameters, outputs)
         value, slope = self.loss.value_and_cotangent(predictions, targets, self.steps)
-        by_parameters, by_outputs = self.readout.pull_back(parameters, outputs, slope)
-        return float(value.mean()), by_parameters, by_outputs
+        matrix, _ = self.readout.linear_map(parameters)
+        jacobian = self.readout.parameter_jacobian(parameters, outputs)
+        by_readout = np.einsum("btm,btmn->nb", slope, jacobian)
+        return value / len(value), by_readout, slope @ matrix
 
     def _curvature(self, parameters: Array, outputs: Array, targets: Array) -> Array:
         """Second derivative of the loss by the (conditional) outputs, `[B, T*K, T*K]`."""
@@ -213,7 +244,7 @@ class Objective:
         _, slope = self.loss.value_and_cotangent(predictions, targets, self.steps)
         bent = self.loss.curvature(predictions, targets, self.steps)
         by_outputs = self.readout.gradient_sensitivity(parameters, outputs, slope, bent)
-        return by_outputs.reshape(*by_outputs.shape[:2], -1)
+        return by_outputs.reshape(*by_outputs.shape[:2], outputs[0].size)
 
     def _from_counts(
         self, loss: CountedLoss, raw: Outputs, covariance: Array, targets: Array
@@ -237,16 +268,11 @@ class Objective:
         # d/dp of ∓1/p is ±1/p², and the derivatives are means over the steps that are read.
         bent = -cotangent * np.abs(cotangent) * batch * np.count_nonzero(self.steps)
         slope = bent.reshape(batch, -1)
-        variance = quadratic_form(cotangent.reshape(1, batch, -1), covariance)
+        variance = quadratic_form(cotangent.reshape(1, batch, -1), covariance)[0]
+        nothing = np.zeros((0, batch))
         return LossEstimate(
-            Estimate(np.asarray(value.mean()), np.sqrt(variance)[0]),
-            Estimate(np.empty(0), np.empty(0)),
+            Spread(value / batch, variance, np.zeros(batch)),
+            Spread(nothing, nothing, nothing),
             cotangent,
             slope[:, :, None] * covariance * slope[:, None, :],
         )
-
-
-def _error(first: Array, second: Array) -> Array:
-    """Standard errors from both orders; the first is too large by twice the second."""
-    error: Array = np.sqrt(np.maximum(first - second, second))
-    return error

@@ -28,6 +28,7 @@ from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.objective import Objective
 from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.survival import check_expected_survival
 from qrnn_qiskit.run.weights import read_weights
 from qrnn_qiskit.spec.gradient import GradientSpec
 from qrnn_qiskit.spec.job import Job
@@ -100,6 +101,15 @@ class Setup:
         if self.shots.total is None or isinstance(self.rule, Adjoint):
             return self.shots.per_row
         return self.shots.apply(self.rule.plan(self.problem(self.batch_size)))[1]
+
+    @property
+    def least_forward_shots(self) -> int | None:
+        """Shots that each sequence's outputs have at least, in a gradient or a forecast."""
+        if not self.unrolled.postselected:
+            return None
+        shots = self.forward_shots
+        forward = self.shots.forward
+        return shots if shots is None or forward is None else max(shots, forward)
 
     @property
     def test_shots(self) -> int | None:
@@ -181,7 +191,7 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     for part in (splits.train, splits.validation, splits.test):
         if part.num_sequences:
             unrolled.angle_map.angles(np.zeros(cell.num_weights), part.features)
-    return Setup(
+    setup = Setup(
         job,
         cell,
         unrolled,
@@ -192,6 +202,9 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
         splits,
         _initial(job, cell, objective.readout),
     )
+    weights, _ = setup.split_parameters(setup.initial)
+    check_expected_survival(unrolled, weights, train.features, setup.least_forward_shots)
+    return setup
 
 
 def make_objective(job: Job, unrolled: UnrolledCircuit, splits: Splits) -> Objective:
@@ -212,7 +225,7 @@ def make_objective(job: Job, unrolled: UnrolledCircuit, splits: Splits) -> Objec
             targets = getattr(splits, part).targets
             check_labels(targets, num_predictions, loss.label_steps(mask), f"the {part} data")
     readout = Readout.from_spec(job.readout, num_values=num_values, num_targets=num_predictions)
-    return Objective(readout, loss, mask, correction=spec.correction)
+    return Objective(readout, loss, mask, unrolled.postselected, spec.correction)
 
 
 def make_rule(job: Job) -> GradientRule | Adjoint:

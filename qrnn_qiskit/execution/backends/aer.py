@@ -62,12 +62,12 @@ class AerExecutor:
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run at once; returns an id for `fetch`."""
         isa, run = self.isa(unrolled), self._runs(unrolled)
-        shape = (unrolled.num_steps, unrolled.num_bits)
+        shape = (unrolled.num_steps, unrolled.num_clbits)
 
         def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
             return run.bits(isa.parameter_values(angles), shots, seed, shape)
 
-        return self._results.keep(sample_rows(request, unrolled.angle_map, shape, sampler))
+        return self._results.keep(sample_rows(request, unrolled, sampler))
 
     def poll(self, job: str) -> bool:
         """Always done."""

@@ -121,8 +121,8 @@ class ExactExecutor:
                 )
             )
         packed = np.concatenate([part.packed for part in parts])
-        shape = (unrolled.num_steps, unrolled.num_bits)
-        return self._results.keep(PackedBits(packed, count, *shape))
+        shape = (unrolled.num_steps, unrolled.num_clbits)
+        return self._results.keep(PackedBits(packed, count, *shape, unrolled.cell.postselected))
 
     def poll(self, job: str) -> bool:
         """Always done."""
