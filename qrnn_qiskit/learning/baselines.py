@@ -6,8 +6,6 @@ of the data set given (scaled, where it is).
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 

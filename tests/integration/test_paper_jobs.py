@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.papers import converged
 from qrnn_qiskit.run.cost import plan_job
 from qrnn_qiskit.run.jobs import run_job
 from qrnn_qiskit.run.setup import make_setup
 from qrnn_qiskit.spec.compose import load_job
-from benchmarks.papers import converged
 
 JOBS = Path(__file__).parents[2] / "jobs"
 PAPERS = sorted((JOBS / "papers").glob("*.toml"))
