@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import reduce
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -58,17 +60,26 @@ class Wires:
 
     def outputs(self, steps: list[Matrix], io: list[int], read: list[int] | None = None) -> Array:
         """<Z> `[T, K]` of the qubits `read` after each step's unitary, `io` then reset."""
+        observables = [self.pauli("z", q) for q in read or io]
+        return np.array(
+            [[np.trace(z @ rho).real for z in observables] for rho in self.states(steps, io)]
+        )
+
+    def traces(self, steps: list[Matrix], io: list[int]) -> Array:
+        """Chance `[T]` that all post-selected measurements so far have succeeded."""
+        return np.array([np.trace(rho).real for rho in self.states(steps, io)])
+
+    def states(self, steps: list[Matrix], io: list[int]) -> Iterator[Matrix]:
+        """Density matrices after each step's matrix, before `io` is reset."""
         state = np.zeros((2**self.count, 2**self.count), dtype=np.complex128)
         state[0, 0] = 1.0
         lower, stay = np.array([[0, 1], [0, 0]]), np.diag([1, 0])
-        results = []
-        for unitary in steps:
-            state = unitary @ state @ unitary.conj().T
-            results.append([np.trace(self.pauli("z", q) @ state).real for q in read or io])
+        for matrix in steps:
+            state = matrix @ state @ matrix.conj().T
+            yield state
             for qubit in io:
                 kraus = [self.on(**{f"q{qubit}": k.astype(np.complex128)}) for k in (stay, lower)]
                 state = sum((k @ state @ k.conj().T for k in kraus), np.zeros_like(state))
-        return np.array(results)
 
 
 def outputs_of(family: str, options: dict[str, Any], weights: Array, features: Array) -> Array:
@@ -90,6 +101,11 @@ def drawn(num_weights: int, steps: int, features: int = 1) -> tuple[Array, Array
     random = np.random.default_rng(5)
     weights = random.uniform(0.0, 2.0 * np.pi, num_weights)
     return weights, random.uniform(-1.0, 1.0, (steps, features))
+
+
+def two_qubit_gates(family: str, options: dict[str, Any]) -> int:
+    circuit = build_cell(family, options).circuit
+    return sum(len(item.qubits) == 2 for item in circuit.data)
 
 
 def takaki_hamiltonian(wires: Wires, pairs: list[tuple[int, int]], seed: int) -> list[Matrix]:
@@ -304,6 +320,95 @@ def test_hardware_efficient(num_features: int) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def bausch_step(wires: Wires, shape: dict[str, int], weights: Array, bits: Array) -> Matrix:
+    """The closed form of the paper: each neuron as one (not unitary) matrix."""
+    inputs, hidden = shape["n_io"], shape["n_hidden"]
+    given = iter(weights)
+    power = 2 ** shape["order"]
+
+    def neuron(target: int) -> Matrix:
+        controls = [q for q in range(inputs + hidden) if q != target]
+        sets = [
+            chosen
+            for size in range(1, shape["degree"] + 1)
+            for chosen in combinations(controls, size)
+        ]
+        phi, theta = [next(given) for _ in sets], next(given)
+        total = np.zeros((2**wires.count,) * 2, dtype=np.complex128)
+        for state in product((0, 1), repeat=len(controls)):
+            x = dict(zip(controls, state, strict=True))
+            polynomial = sum(
+                p for p, chosen in zip(phi, sets, strict=True) if all(x[i] for i in chosen)
+            )
+            eta = (polynomial + theta + np.pi / 2) / 2
+            gate = np.cos(eta) ** power * np.eye(2) + np.sin(eta) ** power * np.array(
+                [[0, -1], [1, 0]]
+            )
+            select = {
+                f"q{q}": np.diag([1.0 - b, float(b)]).astype(np.complex128) for q, b in x.items()
+            }
+            total += wires.on(**select, **{f"q{target}": gate.astype(np.complex128)})
+        return total
+
+    write = [wires.pauli("x", i) for i in range(inputs) if bits[i]]
+    gates = list(write)
+    for stage in range(1 + shape["stages"]):
+        if stage:
+            gates += [wires.turn("y", inputs + w, next(given)) for w in range(hidden)]
+        gates += [neuron(inputs + w) for w in range(hidden)]
+    gates += write
+    gates += [neuron(i) for i in range(inputs)]
+    return product_of(gates)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"n_io": 1, "n_hidden": 1, "stages": 0, "order": 1, "degree": 1},
+        {"n_io": 2, "n_hidden": 1, "stages": 1, "order": 2, "degree": 1},
+        {"n_io": 1, "n_hidden": 2, "stages": 1, "order": 2, "degree": 2},
+        {"n_io": 1, "n_hidden": 1, "stages": 1, "order": 3, "degree": 1},
+        {"n_io": 2, "n_hidden": 2, "stages": 1, "order": 1, "degree": 3},
+    ],
+    ids=str,
+)
+def test_bausch(shape: dict[str, int]) -> None:
+    """Raw values: <Z> times the chance that all neurons have succeeded so far, and that chance."""
+    inputs, size = shape["n_io"], shape["n_io"] + shape["n_hidden"]
+    cell = build_cell("bausch", shape)
+    neurons = (1 + shape["stages"]) * shape["n_hidden"] + inputs
+    subsets = sum(comb(size - 1, k) for k in range(1, shape["degree"] + 1))
+    assert cell.num_weights == neurons * (1 + subsets) + shape["stages"] * shape["n_hidden"]
+    random = np.random.default_rng(8)
+    weights = random.normal(0.0, 0.7, cell.num_weights)
+    bits = random.integers(0, 2, (3, inputs)).astype(np.float64)
+    wires = Wires(size)
+    steps = [bausch_step(wires, shape, weights, word) for word in bits]
+    io = list(range(inputs))
+    unrolled = unroll(cell, 3)
+    found = ExactExecutor().forward(unrolled, unrolled.angle_map.angles(weights, bits[None]), "z")
+    np.testing.assert_allclose(found[0, :, :-1], wires.outputs(steps, io), atol=1e-12)
+    np.testing.assert_allclose(found[0, :, -1], wires.traces(steps, io), atol=1e-12)
+
+
+def test_bausch_neurons_succeed_as_often_as_the_paper_says() -> None:
+    """At eta = pi/4 an order-k neuron survives with probability 1/2, 1/8, 1/128."""
+    for order, chance in ((1, 1 / 2), (2, 1 / 8), (3, 1 / 128)):
+        cell = build_cell("bausch", {"n_hidden": 1, "stages": 0, "order": order})
+        unrolled = unroll(cell, 1)
+        angles = unrolled.angle_map.angles(np.zeros(4), np.zeros((1, 1, 1)))
+        raw = ExactExecutor().forward(unrolled, angles, "z")
+        assert raw[0, 0, -1] == pytest.approx(chance**2, abs=1e-14)
+
+
+def test_bausch_costs() -> None:
+    """Two-qubit gates of a step: no more than controlled rotations need, counted by hand."""
+    assert two_qubit_gates("bausch", {}) == 45
+    assert two_qubit_gates("bausch", {"n_hidden": 1, "stages": 0}) == 10
+    xor = {"n_io": 2, "n_hidden": 4, "order": 2, "degree": 3}
+    assert two_qubit_gates("bausch", xor) < 1340
+
+
 @pytest.mark.filterwarnings("ignore:Properties of fake_nighthawk")
 @pytest.mark.parametrize("device", ["fake_marrakesh", "fake_nighthawk"])
 def test_hardware_efficient_needs_no_swaps(device: str) -> None:
@@ -319,6 +424,7 @@ def test_hardware_efficient_needs_no_swaps(device: str) -> None:
 @pytest.mark.parametrize(
     ("family", "sizes"),
     [
+        ("bausch", (4, 17, 1, 1)),
         ("connerty", (8, 110, 1, 4)),
         ("hardware_efficient", (3, 22, 1, 1)),
         ("li_pqrnn", (6, 30, 1, 1)),
@@ -371,6 +477,12 @@ def test_dead_weights_are_those_the_documentation_names(
             "takaki",
             {"evolution": "exact", "trotter_steps": 2},
             "cell.trotter_steps = 2: is for evolution = 'trotter'",
+        ),
+        ("bausch", {"degree": 3}, "cell.degree = 3: must be at most 2, the number of controls"),
+        (
+            "bausch",
+            {"order": 9},
+            "cell.order = 9: makes 2,555 post-selected measurements in each step, where 200",
         ),
         ("connerty", {"n_hidden": 2}, "cell.n_hidden = 2: must be n_io = 4 or one more"),
     ],
