@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
-from qiskit.circuit import Barrier, Delay, Gate, Measure, Parameter, Reset
+from qiskit.circuit import Barrier, Clbit, Delay, Gate, IfElseOp, Measure, Parameter, Reset
+from qiskit.circuit.library import UnitaryGate
 from qiskit.quantum_info import Operator
 
 Array = NDArray[np.float64]
@@ -56,6 +58,8 @@ def reference_outputs(
     state, outputs = _start(circuit), np.ones(circuit.num_clbits)
     for event in _events(circuit, values, noise):
         if isinstance(event, _Channel):
+            if event.bits:
+                raise ValueError("with feed-forward, take `reference_joint`")
             state = _apply(event.kraus, state)
             continue
         outputs[event.bit] = sum(
@@ -81,22 +85,67 @@ def reference_joint(
     """
     branches: dict[Bits, Matrix] = {(0,) * circuit.num_clbits: _start(circuit)}
     for event in _events(circuit, values, noise):
-        if isinstance(event, _Channel):
-            branches = {bits: _apply(event.kraus, state) for bits, state in branches.items()}
-            continue
-        split: dict[Bits, Matrix] = {}
-        for (bits, state), outcome in product(branches.items(), (0, 1)):
-            projected = _apply([event.projectors[outcome]], state)
-            for reading, chance in _readings(flips, event.qubit, outcome):
-                key = (*bits[: event.bit], reading, *bits[event.bit + 1 :])
-                if chance * np.trace(projected).real > 0.0:
-                    split[key] = split.get(key, 0.0) + chance * projected
-        branches = split
+        branches = _split(branches, event, flips)
     order = _bit_order(circuit).ravel()
     return {
         tuple(bits[i] for i in order): float(np.trace(state).real)
         for bits, state in branches.items()
     }
+
+
+def reference_cell_joint(
+    cell: QuantumCircuit,
+    weights: Mapping[Parameter, float],
+    features: Sequence[Mapping[Parameter, float]],
+    permutation: Sequence[int] | None = None,
+) -> dict[Bits, float]:
+    """The same for T steps of a cell, whose classical bits keep their values between the steps.
+
+    Args:
+        cell: one step.
+        weights: values of the parameters that all steps share.
+        features: values of the others, step by step.
+        permutation: at the end of a step, qubit i becomes what qubit permutation[i] was.
+    """
+    size = cell.num_clbits
+    moved = cell.copy()
+    if permutation is not None:
+        moved.append(_permuting(permutation), range(cell.num_qubits))
+    branches: dict[Bits, Matrix] = {(0,) * size: _start(moved)}
+    for step in features:
+        for event in _events(moved, {**weights, **step}, None):
+            branches = _split(branches, event, None)
+        # The record of all steps comes after the bits themselves.
+        branches = {(*bits, *bits[:size]): state for bits, state in branches.items()}
+    return {bits[size:]: float(np.trace(state).real) for bits, state in branches.items()}
+
+
+def _permuting(permutation: Sequence[int]) -> UnitaryGate:
+    count = len(permutation)
+    matrix = np.zeros((2**count, 2**count))
+    for before in range(2**count):
+        after = sum(((before >> q) & 1) << i for i, q in enumerate(permutation))
+        matrix[after, before] = 1.0
+    return UnitaryGate(matrix)
+
+
+def _split(
+    branches: dict[Bits, Matrix], event: _Channel | _Measurement, flips: Flips | None
+) -> dict[Bits, Matrix]:
+    """The branches after an event; a branch without probability is dropped."""
+    if isinstance(event, _Channel):
+        return {
+            bits: _apply(event.kraus, state) if event.acts(bits) else state
+            for bits, state in branches.items()
+        }
+    split: dict[Bits, Matrix] = {}
+    for (bits, state), outcome in product(branches.items(), (0, 1)):
+        projected = _apply([event.projectors[outcome]], state)
+        for reading, chance in _readings(flips, event.qubit, outcome):
+            key = (*bits[: event.bit], reading, *bits[event.bit + 1 :])
+            if chance * np.trace(projected).real > 0.0:
+                split[key] = split.get(key, 0.0) + chance * projected
+    return split
 
 
 def raw_values(
@@ -197,6 +246,13 @@ def amplitude_damping(probability: float) -> list[Matrix]:
 @dataclass(frozen=True, slots=True)
 class _Channel:
     kraus: list[Matrix]
+    bits: tuple[int, ...] = ()  # of the condition, the least significant first
+    value: int = 0
+    otherwise: bool = False
+
+    def acts(self, bits: Bits) -> bool:
+        number = sum(bits[b] << i for i, b in enumerate(self.bits))
+        return not self.bits or (number == self.value) != self.otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +269,10 @@ def _events(
     if bound.parameters:
         raise ValueError(f"no value for {sorted(p.name for p in bound.parameters)}")
     place = _places(circuit)
-    for item in bound.data:
+    for item, qubits, condition in _flat(bound):
         operation = item.operation
         if isinstance(operation, Barrier):
             continue
-        qubits = tuple(bound.find_bit(qubit).index for qubit in item.qubits)
 
         def full(kraus: Sequence[Matrix], qubits: tuple[int, ...] = qubits) -> list[Matrix]:
             return [_embed(k, [place[qubit] for qubit in qubits], len(place)) for k in kraus]
@@ -232,11 +287,27 @@ def _events(
         if isinstance(operation, Reset):
             yield _Channel(full([_PROJECTORS[0], _LOWERING]))
         elif isinstance(operation, Gate):
-            yield _Channel(full([Operator(operation).data]))
+            yield _Channel(full([Operator(operation).data]), *condition)
         elif not isinstance(operation, Delay):
             raise ValueError(f"the reference does not know the instruction {operation.name!r}")
         if extra:
-            yield _Channel(extra)
+            yield _Channel(extra, *condition)
+
+
+def _flat(bound: QuantumCircuit) -> Iterator[tuple[Any, tuple[int, ...], tuple[Any, ...]]]:
+    """Instructions, their qubits, and the bits, value and side of the `if` around them."""
+    for item in bound.data:
+        qubits = tuple(bound.find_bit(qubit).index for qubit in item.qubits)
+        if not isinstance(item.operation, IfElseOp):
+            yield item, qubits, ()
+            continue
+        asked, value = item.operation.condition
+        bits = [asked] if isinstance(asked, Clbit) else list(asked)
+        indices = tuple(bound.find_bit(bit).index for bit in bits)
+        for block, otherwise in zip(item.operation.blocks, (False, True), strict=False):
+            for inner in block.data:
+                where = tuple(qubits[block.find_bit(qubit).index] for qubit in inner.qubits)
+                yield inner, where, (indices, int(value), otherwise)
 
 
 def _places(circuit: QuantumCircuit) -> dict[int, int]:

@@ -6,7 +6,7 @@ the measurement and the reset of every io qubit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,16 @@ class DrawnOperation:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawnBranch:
+    """An `if` on one bit, or on all bits of a step if `bit` is None."""
+
+    bit: int | None
+    value: int
+    then: tuple[DrawnOperation, ...]
+    otherwise: tuple[DrawnOperation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DrawnCell:
     """A cell with the names of its parameters in declaration order, and a number of steps.
 
@@ -69,7 +79,7 @@ class DrawnCell:
 def build(
     num_io: int,
     num_hidden: int,
-    operations: list[DrawnOperation],
+    operations: Sequence[DrawnOperation | DrawnBranch],
     num_steps: int,
     num_flags: int = 0,
 ) -> DrawnCell:
@@ -83,15 +93,29 @@ def build(
         ClassicalRegister(num_io, "readout"),
     )
     readout = [circuit.find_bit(bit).index for bit in circuit.cregs[-1]]
-    for operation in operations:
+
+    def append(operation: DrawnOperation) -> None:
         if operation.gate == "measure":
             circuit.measure(operation.qubits[0], operation.bit)
-            continue
+            return
         arguments = []
         if operation.angle is not None:
             angle = ANGLES[operation.angle]
             arguments = [angle(weights[operation.w], weights[operation.b], features[operation.x])]
         getattr(circuit, operation.gate)(*arguments, *operation.qubits)
+
+    for operation in operations:
+        if isinstance(operation, DrawnOperation):
+            append(operation)
+            continue
+        asked = circuit.cregs[0] if operation.bit is None else circuit.clbits[operation.bit]
+        with circuit.if_test((asked, operation.value)) as otherwise:
+            for inner in operation.then:
+                append(inner)
+        if operation.otherwise:
+            with otherwise:
+                for inner in operation.otherwise:
+                    append(inner)
     circuit.measure(range(num_io), readout)
     circuit.reset(range(num_io))
     used = circuit.parameters
@@ -151,6 +175,43 @@ def postselected_cells(draw: st.DrawFn, max_steps: int = 3, max_operations: int 
         qubit = draw(st.integers(0, num_qubits - 1))
         place = draw(st.integers(0, len(operations)))
         operations.insert(place, DrawnOperation(kind, (qubit,), bit=bit))
+    return build(num_io, num_hidden, operations, draw(st.integers(1, max_steps)), num_flags)
+
+
+@st.composite
+def feed_forward_cells(
+    draw: st.DrawFn, max_steps: int = 3, max_operations: int = 5, *, postselected: bool = False
+) -> DrawnCell:
+    """Cells with `if` statements, on bits of the same step and of the one before.
+
+    With or without `else`; bits are measured anywhere, some twice, and any qubit is reset.
+    """
+    num_io, num_hidden = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    num_qubits = num_io + num_hidden
+    num_flags = 1 if postselected else 0
+    num_bits = num_flags + num_io
+    gate = _operation(num_qubits, tuple(ANGLES), True)
+    operations: list[DrawnOperation | DrawnBranch] = [
+        *draw(st.lists(gate, max_size=max_operations - 1)),
+        draw(_operation(num_qubits, TRAINED, False)),
+    ]
+    extra = [*range(num_flags), *draw(st.lists(st.integers(0, num_bits - 1), max_size=2))]
+    for bit in extra:
+        qubit = draw(st.integers(0, num_qubits - 1))
+        place = draw(st.integers(0, len(operations)))
+        operations.insert(place, DrawnOperation("measure", (qubit,), bit=bit))
+    if draw(st.booleans()):
+        qubit = draw(st.integers(0, num_qubits - 1))
+        place = draw(st.integers(0, len(operations)))
+        operations.insert(place, DrawnOperation("reset", (qubit,)))
+    for _ in range(draw(st.integers(1, 2))):
+        place = draw(st.integers(0, len(operations)))
+        before = {o.bit for o in operations[:place] if isinstance(o, DrawnOperation)}
+        whole = num_flags == 0 and before <= {0} and num_bits == 1 and draw(st.booleans())
+        bit = None if whole else draw(st.integers(0, num_bits - 1))
+        branches = st.lists(gate, max_size=2).map(tuple)
+        branch = DrawnBranch(bit, draw(st.integers(0, 1)), draw(branches), draw(branches))
+        operations.insert(place, branch)
     return build(num_io, num_hidden, operations, draw(st.integers(1, max_steps)), num_flags)
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
 from qiskit.circuit import (
+    CircuitInstruction,
+    Clbit,
     ControlFlowOp,
     Delay,
     Gate,
+    IfElseOp,
     Instruction,
     Measure,
     Parameter,
@@ -20,6 +23,7 @@ from qiskit.circuit import (
 )
 
 from qrnn_qiskit.angle_map import Tape
+from qrnn_qiskit.circuit.branch import check_branches, condition_of
 from qrnn_qiskit.circuit.expression import ENCODINGS, compile_tape
 from qrnn_qiskit.circuit.rewrite import is_parametrized
 from qrnn_qiskit.errors import CellError
@@ -102,6 +106,7 @@ class Cell:
     def _checked(self) -> Cell:
         _check_registers(self)
         _check_operations(self)
+        _check_conditions(self)
         _check_roles(self)
         return self
 
@@ -213,16 +218,9 @@ def _check_registers(cell: Cell) -> None:
 
 
 def _check_operations(cell: Cell) -> None:
-    measured = set()
-    for item in [*cell.circuit.data, *cell.last.data]:
+    measured: set[Clbit] = set()
+    for item in _flat(cell):
         operation = item.operation
-        if isinstance(operation, ControlFlowOp):
-            raise CellError(
-                f"cell {cell.name!r}: {operation.name!r} is not supported in a cell; a gate "
-                "conditioned on a measured bit equals the same gate controlled by the qubit, "
-                "placed before its measurement: write cx io[0], hidden[0] instead of "
-                "if (readout[0]) x hidden[0]"
-            )
         if isinstance(operation, Measure):
             measured.update(item.clbits)
         elif (
@@ -261,6 +259,52 @@ def _check_operations(cell: Cell) -> None:
             f"cell {cell.name!r}: classical bit {index} is never measured: remove it or measure "
             "a qubit into it"
         )
+
+
+def _flat(cell: Cell) -> Iterator[CircuitInstruction]:
+    """All operations, those within branches included."""
+    for circuit in (cell.circuit, cell.last):
+        for item in circuit.data:
+            if isinstance(item.operation, ControlFlowOp):
+                check_branches(item.operation, cell.name)
+                for block in item.operation.blocks:
+                    yield from block.data
+            else:
+                yield item
+
+
+def _check_conditions(cell: Cell) -> None:
+    """Every bit that a condition reads is measured, in this step or in the one before."""
+    in_step = {
+        cell.circuit.find_bit(bit).index
+        for item in cell.circuit.data
+        if isinstance(item.operation, Measure)
+        for bit in item.clbits
+    }
+    so_far: set[int] = set()
+    for circuit in (cell.circuit, cell.last):
+        for item in circuit.data:
+            if isinstance(item.operation, Measure):
+                so_far.update(circuit.find_bit(bit).index for bit in item.clbits)
+            if not isinstance(item.operation, IfElseOp):
+                continue
+            condition = condition_of(item.operation, circuit, cell.name)
+            if missing := set(condition.bits) - in_step - so_far:
+                raise CellError(
+                    f"cell {cell.name!r}: a condition reads bit {min(missing)}, which no earlier "
+                    "step and nothing before it measures: measure a qubit into it"
+                )
+            if len(condition.bits) not in (1, cell.num_clbits):
+                raise CellError(
+                    f"cell {cell.name!r}: a condition compares {len(condition.bits)} of the "
+                    f"{cell.num_clbits} bits of a step: compare one bit, or have one classical "
+                    "register only and compare it as a whole"
+                )
+            if so_far & set(condition.bits) not in (set(), set(condition.bits)):
+                raise CellError(
+                    f"cell {cell.name!r}: a condition compares bits of this step with bits of the "
+                    "step before: measure all of them first, or compare one bit at a time"
+                )
 
 
 def _check_roles(cell: Cell) -> None:

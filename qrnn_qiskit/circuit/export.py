@@ -6,7 +6,7 @@ import re
 
 import openqasm3
 from qiskit import qasm3
-from qiskit.circuit import Parameter, ParameterExpression, QuantumCircuit
+from qiskit.circuit import ControlFlowOp, Parameter, ParameterExpression, QuantumCircuit
 
 from qrnn_qiskit.circuit.canonical import expression_text
 from qrnn_qiskit.circuit.cell import Cell
@@ -76,8 +76,18 @@ _DECLARATION = ("OPENQASM ", "include ", "input ", "qubit[", "bit[")
 def _statements(circuit: QuantumCircuit) -> list[str]:
     named, texts = _with_named_angles(circuit)
     lines = _GATE.sub("", qasm3.dumps(named)).splitlines()
-    lines = [line for line in lines if line and not line.startswith(_DECLARATION)]
-    return [_ANGLE.sub(lambda found: texts[int(found[1])], line) for line in lines]
+    statements = list[str]()
+    open_blocks = 0
+    for line in lines:
+        if not line or line.startswith(_DECLARATION):
+            continue
+        written = _ANGLE.sub(lambda found: texts[int(found[1])], line)
+        if open_blocks:
+            statements[-1] += f"\n{written}"
+        else:
+            statements.append(written)
+        open_blocks += line.count("{") - line.count("}")
+    return statements
 
 
 def _with_named_angles(circuit: QuantumCircuit) -> tuple[QuantumCircuit, list[str]]:
@@ -85,20 +95,27 @@ def _with_named_angles(circuit: QuantumCircuit) -> tuple[QuantumCircuit, list[st
 
     The exporter's own text of an expression depends on the order in which Qiskit stores it.
     """
-    named, texts = circuit.copy_empty_like(), list[str]()
-    for item in circuit.data:
-        operation = item.operation
-        if is_parametrized(operation):
-            operation = operation.to_mutable()
-            angles = []
-            for angle in operation.params:
-                if isinstance(angle, ParameterExpression) and angle.parameters:
-                    texts.append(expression_text(angle))
-                    angle = Parameter(f"angle_{len(texts) - 1}_")
-                angles.append(angle)
-            operation.params = angles
-        named.append(operation, item.qubits, item.clbits)
-    return named, texts
+    texts: list[str] = []
+
+    def named(circuit: QuantumCircuit) -> QuantumCircuit:
+        result = circuit.copy_empty_like()
+        for item in circuit.data:
+            operation = item.operation
+            if isinstance(operation, ControlFlowOp):
+                operation = operation.replace_blocks([named(block) for block in operation.blocks])
+            elif is_parametrized(operation):
+                operation = operation.to_mutable()
+                operation.params = [name_of(angle) for angle in operation.params]
+            result.append(operation, item.qubits, item.clbits)
+        return result
+
+    def name_of(angle: object) -> object:
+        if not isinstance(angle, ParameterExpression) or not angle.parameters:
+            return angle
+        texts.append(expression_text(angle))
+        return Parameter(f"angle_{len(texts) - 1}_")
+
+    return named(circuit), texts
 
 
 def _gate_definitions(circuit: QuantumCircuit) -> list[str]:

@@ -2,7 +2,8 @@
 
 Backward, the observable of a step's measured bits is carried through the circuit as a set of Pauli
 letters per qubit that it may contain (Heisenberg picture); forward, the state likewise, from
-|0…0⟩. A rotation whose generator commutes with every string left on either side changes nothing.
+|0…0⟩; a bit that conditions read is a qubit with the letters I and Z. A rotation whose generator
+commutes with every string left on either side changes nothing.
 The sets over-approximate, so "no influence" is certain and "influence" is possible. This is about
 the ideal circuit: noise acts between the gates that a transpiler makes of each gate, and undoes
 cancellations; `qrnn_qiskit.execution.influence` walks the circuit that runs.
@@ -31,44 +32,39 @@ LETTER = {"I": 0, "X": 1, "Y": 2, "Z": 3}
 
 
 def influence(
-    body: Sequence[Item],
-    final: Sequence[Item],
-    num_qubits: int,
-    num_steps: int,
+    steps: Sequence[tuple[Item, ...]],
+    step_of: Sequence[int],
+    gate_of: Sequence[int],
+    size: tuple[int, int],
     postselected: frozenset[int] = frozenset(),
 ) -> NDArray[np.bool_]:
     """Mask `[O, T]`: False where the outputs of a step provably ignore an occurrence.
 
     Args:
-        body: items of every step but the last.
-        final: items of the last step; its rotations begin with those of `body`.
-        num_qubits: qubits of the cell.
-        num_steps: T.
+        steps: items of each of the T steps; equal steps are best one object.
+        step_of: step of each occurrence.
+        gate_of: rotation of each occurrence; one that its step lacks influences nothing.
+        size: numbers of qubits and of classical bits of the cell.
         postselected: bits whose values at this and all earlier steps belong to a step's outputs.
-
-    Returns:
-        Occurrences ordered by step.
     """
-    gates = sum(item.gate >= 0 for item in body)
-    tail = sum(item.gate >= 0 for item in final)
-    mask = np.zeros(((num_steps - 1) * gates + tail, num_steps), dtype=bool)
-    steps = [tuple(body)] * (num_steps - 1) + [tuple(final)]
-
+    num_steps = len(steps)
+    mask = np.zeros((len(step_of), num_steps), dtype=bool)
+    row = {place: o for o, place in enumerate(zip(step_of, gate_of, strict=True))}
     # A walk repeats once the set at a step's border repeats, hence the cache.
-    walk = functools.cache(_walk)
+    walk = functools.cache(functools.partial(_walk, num_qubits=size[0]))
     changed: list[frozenset[int]] = []
-    state: State = (DIAGONAL,) * num_qubits
+    state: State = (DIAGONAL,) * sum(size)
     for items in steps:
         hit, state = walk(items, state)
         changed.append(hit)
     for output in range(num_steps):
-        state = (IDENTITY,) * num_qubits
+        state = (IDENTITY,) * sum(size)
         for step in range(output, -1, -1):
             # Bits that belong to the observable; None for all.
             observed = None if step == output else postselected
             hit, state = walk(steps[step], state, backward=True, observed=observed)
             for gate in hit & changed[step]:
-                mask[step * gates + gate, output] = True
+                mask[row[step, gate], output] = True
     return mask
 
 
@@ -76,6 +72,7 @@ def _walk(
     items: tuple[Item, ...],
     state: State,
     *,
+    num_qubits: int,
     backward: bool = False,
     observed: frozenset[int] | None = frozenset(),
 ) -> tuple[frozenset[int], State]:
@@ -84,22 +81,36 @@ def _walk(
     letters = list(state)
     for item in reversed(items) if backward else items:
         read = observed is None or item.bit in observed
-        advance(item, letters, hit, backward=backward, observed=read)
+        bits = item.condition.bits if item.condition else (item.bit,) if item.bit >= 0 else ()
+        wires = tuple(num_qubits + bit for bit in bits)
+        advance(item, letters, hit, wires, backward=backward, observed=read)
     return frozenset(hit), tuple(letters)
 
 
 def advance(
-    item: Item, letters: list[Letters], hit: set[int], *, backward: bool, observed: bool
+    item: Item,
+    letters: list[Letters],
+    hit: set[int],
+    wires: tuple[int, ...] = (),
+    *,
+    backward: bool,
+    observed: bool,
 ) -> None:
     """Carry the sets of all qubits through one item, in place.
 
     Args:
         item: if it is a rotation that changes something, its `gate` is added to `hit`.
-        letters: the set of each qubit.
+        letters: the set of each qubit, and of each bit that a condition reads.
         hit: rotations found so far.
+        wires: in `letters`, the bit that a measurement writes, or those of a condition.
         backward: walk the observable instead of the state.
         observed: whether a measured bit belongs to the observable.
     """
+    if item.condition is not None and backward:
+        # Whether the operation acts, noise included, is read off the bits.
+        for wire in wires:
+            if any(letters[q] - IDENTITY for q in item.qubits):
+                letters[wire] = DIAGONAL
     if item.gate >= 0:
         generator = tuple(LETTER[c] for c in item.generator)
         strings = _strings(letters, item.qubits)
@@ -114,6 +125,10 @@ def advance(
     if item.name == "measure":
         (qubit,) = item.qubits
         letters[qubit] &= DIAGONAL
+        for wire in wires:
+            if backward and letters[wire] - IDENTITY:
+                letters[qubit] = DIAGONAL
+            letters[wire] = IDENTITY if backward else DIAGONAL
         # Forward, the state given either outcome may hold Z even where the mixture does not.
         if observed or (letters[qubit] and not backward):
             letters[qubit] = DIAGONAL
@@ -131,6 +146,8 @@ def advance(
         else:
             image_of = _images(item.operation, backward)
             images = [image for s in strings for image in image_of(s)]
+        if item.condition is not None:
+            images = [*images, *strings]
         _assign(letters, item.qubits, images)
 
 

@@ -11,24 +11,20 @@ from typing import final
 import openqasm3
 from openqasm3 import ast
 from qiskit import qasm3
-from qiskit.circuit import CircuitError, Parameter, ParameterExpression, QuantumCircuit
+from qiskit.circuit import CircuitError, Parameter, QuantumCircuit
 
 from qrnn_qiskit.circuit.cell import Cell
 from qrnn_qiskit.circuit.expression import ENCODINGS
+from qrnn_qiskit.circuit.qasm_branches import check_branches, flat, with_plain_conditions
 from qrnn_qiskit.circuit.qasm_errors import importer_message, syntax_error
-from qrnn_qiskit.circuit.rewrite import is_parametrized
 from qrnn_qiskit.circuit.standard import PRELUDE, replace_standard_gates, standard_gate_names
 from qrnn_qiskit.errors import CellError
 
 # What the importer cannot read, or a cell must not hold, and what to write instead.
 REFUSED: dict[type[ast.QASMNode], str] = {
-    ast.BranchingStatement: (
-        "if is not supported in a cell: a gate conditioned on a measured bit equals the same gate "
-        "controlled by the qubit, placed before its measurement"
-    ),
     ast.ForInLoop: "for is not supported: write the gates out, one line each",
     ast.WhileLoop: "while is not supported: write the gates out, one line each",
-    ast.SwitchStatement: "switch is not supported: use controlled gates before the measurement",
+    ast.SwitchStatement: "switch is not supported: use if, once for each value",
     ast.SubroutineDefinition: "def is not supported: define a gate instead (gate name(a) q { … })",
     ast.ExternDeclaration: "extern is not supported: use gates only",
     ast.ConstantDeclaration: "const is not supported: write the number where it is used",
@@ -84,6 +80,7 @@ def parse_qasm(text: str, *, name: str, source: str) -> Cell:
     program = _parse(text, source)
     declarations = _read_declarations(program, source)
     _check_statements(program, declarations, source)
+    text = with_plain_conditions(text, program)
     last = [s for s in program.statements if _is_last_step(s)]
     body = [s for s in program.statements if not _is_last_step(s) and not _is_declaration(s)]
     prelude = _prelude(program)
@@ -91,7 +88,8 @@ def parse_qasm(text: str, *, name: str, source: str) -> Cell:
     tail = _import(_without(text, body), prelude, source) if last else None
     last_circuit = circuit.copy_empty_like()
     if tail is not None:
-        _append_shared(last_circuit, tail, {p.name: p for p in circuit.parameters})
+        tail = _sharing(tail, {p.name: p for p in circuit.parameters})
+        last_circuit.compose(tail, circuit.qubits, circuit.clbits, inplace=True)
     by_name = {p.name: p for c in (circuit, last_circuit) for p in c.parameters}
     try:
         return Cell.from_circuit(
@@ -214,9 +212,10 @@ def _read_input(statement: ast.IODeclaration, found: _Declarations, where: str) 
 def _check_statements(program: ast.Program, found: _Declarations, source: str) -> None:
     for statement in program.statements:
         where = f"{source}:{_line(statement)}"
-        for kind, advice in REFUSED.items():
-            if isinstance(statement, kind):
-                raise CellError(f"{where}: {advice}")
+        for inner in flat(statement):
+            for kind, advice in REFUSED.items():
+                if isinstance(inner, kind):
+                    raise CellError(f"{source}:{_line(inner)}: {advice}")
         if isinstance(statement, ast.Include) and statement.filename != "stdgates.inc":
             raise CellError(
                 f'{where}: include "{statement.filename}" is not supported: only "stdgates.inc"; '
@@ -234,6 +233,7 @@ def _check_statements(program: ast.Program, found: _Declarations, source: str) -
                         f"{where}: {index.name.name}[{value.value}] does not exist: "
                         f"{index.name.name} has {size} element(s), counted from 0"
                     )
+    check_branches(program, source)
 
 
 def _check_annotations(statement: ast.QASMNode, where: str) -> None:
@@ -277,7 +277,12 @@ def _indices(node: object) -> Iterator[ast.IndexedIdentifier]:
 def _prelude(program: ast.Program) -> str:
     """Definitions of gates that Qiskit knows and stdgates.inc lacks, where the file uses them."""
     defined = {s.name.name for s in program.statements if isinstance(s, ast.QuantumGateDefinition)}
-    used = {s.name.name for s in program.statements if isinstance(s, ast.QuantumGate)}
+    used = {
+        s.name.name
+        for statement in program.statements
+        for s in flat(statement)
+        if isinstance(s, ast.QuantumGate)
+    }
     used |= {
         inner.name.name
         for s in program.statements
@@ -338,19 +343,9 @@ def _failing_line(text: str) -> int:
     return 0
 
 
-def _append_shared(
-    target: QuantumCircuit, source: QuantumCircuit, parameters: dict[str, Parameter]
-) -> None:
-    """Append a circuit imported apart, its parameters replaced by those of the same name."""
-    for item in source.data:
-        operation = item.operation
-        if is_parametrized(operation):
-            operation = operation.to_mutable()
-            operation.params = [
-                angle.subs({p: parameters.get(p.name, p) for p in angle.parameters})
-                if isinstance(angle, ParameterExpression)
-                else angle
-                for angle in operation.params
-            ]
-        qubits = [source.find_bit(q).index for q in item.qubits]
-        target.append(operation, qubits, [source.find_bit(c).index for c in item.clbits])
+def _sharing(circuit: QuantumCircuit, parameters: dict[str, Parameter]) -> QuantumCircuit:
+    """A circuit imported apart, its parameters replaced by those of the same name."""
+    # In two steps, since two parameters of one name may not meet in a circuit.
+    between = {p: Parameter(f"{p.name} ") for p in circuit.parameters if p.name in parameters}
+    named = circuit.assign_parameters(between)
+    return named.assign_parameters({q: parameters[p.name] for p, q in between.items()})

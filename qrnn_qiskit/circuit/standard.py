@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from qiskit.circuit import Gate, Operation, ParameterExpression, QuantumCircuit
+from qiskit.circuit import ControlFlowOp, Gate, Operation, ParameterExpression, QuantumCircuit
 from qiskit.circuit.library import (
     RXXGate,
     RYYGate,
@@ -51,6 +51,10 @@ def replace_standard_gates(circuit: QuantumCircuit) -> QuantumCircuit:
     result = circuit.copy_empty_like()
     for item in circuit.data:
         operation = item.operation
+        if isinstance(operation, ControlFlowOp):
+            blocks = [replace_standard_gates(block) for block in operation.blocks]
+            result.append(operation.replace_blocks(blocks), item.qubits, item.clbits)
+            continue
         if _is_standard(operation) or operation.definition is None:
             result.append(operation, item.qubits, item.clbits)
             continue

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, final
 
-from qiskit.circuit import Operation, QuantumCircuit, Reset
+from qiskit.circuit import CircuitInstruction, IfElseOp, Operation, QuantumCircuit, Reset
 
+from qrnn_qiskit.circuit.branch import Condition, condition_of
 from qrnn_qiskit.circuit.cell import Cell
 from qrnn_qiskit.circuit.rewrite import Constant, Rotation, is_parametrized, pauli_rotations
 
@@ -24,6 +26,8 @@ class Item:
         angle: the rotation's angle, an expression of weights and features.
         gate: index of the rotation within the step, -1 for others; rotations that only the last
             step has count on from those of every step.
+        condition: of the `if` statement that the operation is part of.
+        otherwise: whether it is in the `else` branch.
     """
 
     operation: Operation | None
@@ -32,6 +36,8 @@ class Item:
     generator: str = ""
     angle: Any = None
     gate: int = -1
+    condition: Condition | None = None
+    otherwise: bool = False
 
     @property
     def name(self) -> str:
@@ -62,23 +68,72 @@ def step_items(cell: Cell) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     return tuple(body), tuple(_items(cell.last, cell.name, first_gate=gates))
 
 
+def steps_of(body: Sequence[Item], last: Sequence[Item], num_steps: int) -> list[tuple[Item, ...]]:
+    """The items of each step; in the first, conditions on the step before are decided.
+
+    Args:
+        body: items of every step but the last.
+        last: items of the last step.
+        num_steps: T.
+    """
+    steps = [tuple(body)] * (num_steps - 1) + [tuple(last)]
+    steps[0] = tuple(_first_step(steps[0]))
+    return steps
+
+
+def _first_step(items: Sequence[Item]) -> Iterator[Item]:
+    measured: set[int] = set()
+    for item in items:
+        condition = item.condition
+        if condition is None or not measured.isdisjoint(condition.bits):
+            yield item
+        elif condition.holds((0,) * len(condition.bits)) != item.otherwise:
+            yield replace(item, condition=None, otherwise=False)
+        if item.bit >= 0:
+            measured.add(item.bit)
+
+
 def _items(circuit: QuantumCircuit, cell: str, first_gate: int = 0) -> list[Item]:
     items: list[Item] = []
     gates = first_gate
-    for instruction in circuit.data:
+    for instruction, qubits, condition, otherwise in _flat(circuit, cell):
         operation = instruction.operation
-        qubits = tuple(circuit.find_bit(q).index for q in instruction.qubits)
         if not is_parametrized(operation):
             bit = circuit.find_bit(instruction.clbits[0]).index if instruction.clbits else -1
-            items.append(Item(operation, qubits, bit))
+            items.append(Item(operation, qubits, bit, condition=condition, otherwise=otherwise))
             continue
         for piece in pauli_rotations(operation, cell):
             local = tuple(qubits[q] for q in piece.qubits)
             if isinstance(piece, Constant):
-                items.append(Item(piece.operation, local))
+                items.append(Item(piece.operation, local, condition=condition, otherwise=otherwise))
             elif isinstance(piece, Rotation):
                 items.append(
-                    Item(None, local, generator=piece.generator, angle=piece.angle, gate=gates)
+                    Item(
+                        None,
+                        local,
+                        generator=piece.generator,
+                        angle=piece.angle,
+                        gate=gates,
+                        condition=condition,
+                        otherwise=otherwise,
+                    )
                 )
                 gates += 1
     return items
+
+
+def _flat(
+    circuit: QuantumCircuit, cell: str
+) -> Iterator[tuple[CircuitInstruction, tuple[int, ...], Condition | None, bool]]:
+    """Operations with their qubits, those of branches with their condition."""
+    for instruction in circuit.data:
+        qubits = tuple(circuit.find_bit(q).index for q in instruction.qubits)
+        operation = instruction.operation
+        if not isinstance(operation, IfElseOp):
+            yield instruction, qubits, None, False
+            continue
+        condition = condition_of(operation, circuit, cell)
+        for block, otherwise in zip(operation.blocks, (False, True), strict=False):
+            for inner in block.data:
+                local = tuple(qubits[block.find_bit(q).index] for q in inner.qubits)
+                yield inner, local, condition, otherwise

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import final
 
 import numpy as np
-from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit
+from qiskit.circuit import ClassicalRegister, Clbit, Parameter, QuantumCircuit
 from qiskit.circuit.library import SdgGate, SGate
 
 from qrnn_qiskit.angle_map import AngleMap
+from qrnn_qiskit.circuit.branch import Condition
 from qrnn_qiskit.circuit.cell import Cell
 from qrnn_qiskit.circuit.light_cone import influence
 from qrnn_qiskit.circuit.rewrite import rotation_gate
-from qrnn_qiskit.circuit.step import Item, step_items
+from qrnn_qiskit.circuit.step import Item, step_items, steps_of
 from qrnn_qiskit.errors import CellError
 from qrnn_qiskit.occurrence import OccurrenceTable
 
@@ -59,7 +61,8 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
     """Unroll a cell over `num_steps` time steps.
 
     Every parametrized gate becomes a product of Pauli rotations, each with its own parameter;
-    gates without weights or features stay as they are. `io` and `ancilla` are reset between
+    gates without weights or features stay as they are, and so do `if` statements.
+    `io` and `ancilla` are reset between
     steps. Left out are, at the end, resets and barriers that nothing follows, and in the last
     step measurements whose bit is measured again and whose qubit is not used before its reset.
 
@@ -69,19 +72,26 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
     if num_steps < 1:
         raise CellError(f"num_steps = {num_steps}: a sequence has at least one step")
     body, last = step_items(cell)
-    final = _tidy([*body, *last])
+    steps = steps_of(body, _tidy([*body, *last]), num_steps)
     circuit = QuantumCircuit(*cell.circuit.qregs, name=f"{cell.name}_{num_steps}")
-    rotations: list[tuple[int, Item]] = []
-    for step in range(num_steps):
+    value_of: dict[int, Clbit] = {}  # where each bit of the cell now is
+    for step, items in enumerate(steps):
         register = ClassicalRegister(cell.num_clbits, f"step_{step}")
         circuit.add_register(register)
-        for item in body if step < num_steps - 1 else final:
-            if item.gate >= 0:
-                rotations.append((step, item))
-                _append_rotation(circuit, item, Parameter(_name(step, item)))
+        for condition, group in groupby(items, key=lambda item: item.condition):
+            inner = list(group)
+            if condition is None:
+                _append(circuit, inner, step, register)
+                value_of.update((item.bit, register[item.bit]) for item in inner if item.bit >= 0)
             else:
-                bits = [register[item.bit]] if item.bit >= 0 else []
-                circuit.append(item.operation, item.qubits, bits)
+                _append_branches(circuit, inner, step, _asked(circuit, condition, value_of))
+    # Rotations of a branch that is never taken keep their place.
+    rotations = [
+        (step, item)
+        for step in range(num_steps)
+        for item in (body if step < num_steps - 1 else [*body, *last])
+        if item.gate >= 0
+    ]
     occurrences = OccurrenceTable(
         names=tuple(_name(step, item) for step, item in rotations),
         step=np.array([step for step, _ in rotations], dtype=np.intp),
@@ -89,7 +99,11 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
         generator=tuple(item.generator for _, item in rotations),
         qubits=tuple(item.qubits for _, item in rotations),
         influence=influence(
-            body, final, cell.circuit.num_qubits, num_steps, frozenset(cell.postselected)
+            steps,
+            [step for step, _ in rotations],
+            [item.gate for _, item in rotations],
+            (cell.circuit.num_qubits, cell.num_clbits),
+            frozenset(cell.postselected),
         ),
     )
     angle_map = AngleMap(
@@ -102,6 +116,42 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
 
 def _name(step: int, item: Item) -> str:
     return f"a_{step}_{item.gate}"
+
+
+def _append(
+    circuit: QuantumCircuit, items: Sequence[Item], step: int, register: Sequence[Clbit] = ()
+) -> None:
+    for item in items:
+        if item.gate >= 0:
+            _append_rotation(circuit, item, Parameter(_name(step, item)))
+        else:
+            bits = [register[item.bit]] if item.bit >= 0 else []
+            circuit.append(item.operation, item.qubits, bits)
+
+
+Asked = tuple[Clbit | ClassicalRegister, int]
+
+
+def _asked(circuit: QuantumCircuit, condition: Condition, value_of: Mapping[int, Clbit]) -> Asked:
+    """A condition in Qiskit's terms: on one bit or on the whole register of a step."""
+    bits = [value_of[bit] for bit in condition.bits]
+    if len(bits) == 1:
+        return bits[0], condition.value
+    return circuit.find_bit(bits[0]).registers[0][0], condition.value
+
+
+def _append_branches(
+    circuit: QuantumCircuit, items: Sequence[Item], step: int, asked: Asked
+) -> None:
+    """Append one `if` statement; a bit's empty `if` with an `else` becomes the opposite `if`."""
+    then, otherwise = ([i for i in items if i.otherwise == side] for side in (False, True))
+    if not then and isinstance(asked[0], Clbit):
+        asked, then, otherwise = (asked[0], 1 - asked[1]), otherwise, then
+    with circuit.if_test(asked) as else_:
+        _append(circuit, then, step)
+    if otherwise:
+        with else_:
+            _append(circuit, otherwise, step)
 
 
 def _append_rotation(circuit: QuantumCircuit, item: Item, parameter: Parameter) -> None:
@@ -121,10 +171,15 @@ def _tidy(items: Sequence[Item]) -> list[Item]:
     later_bits: set[int] = set()
     # A measurement that nobody reads still dephases what its qubit does next.
     used: set[int] = set()
+    read: set[int] = set()  # bits that a later condition reads before they are measured again
     for item in reversed(items):
         if item.name in ("reset", "barrier", "delay") and later_qubits.isdisjoint(item.qubits):
             continue
-        if item.name == "measure" and item.bit in later_bits and used.isdisjoint(item.qubits):
+        if (
+            item.name == "measure"
+            and item.bit in later_bits - read
+            and used.isdisjoint(item.qubits)
+        ):
             continue
         kept.append(item)
         later_qubits.update(item.qubits)
@@ -134,4 +189,7 @@ def _tidy(items: Sequence[Item]) -> list[Item]:
             used.update(item.qubits)
         if item.bit >= 0:
             later_bits.add(item.bit)
+            read.discard(item.bit)
+        if item.condition is not None:
+            read.update(item.condition.bits)
     return kept[::-1]

@@ -97,6 +97,21 @@ def _components(letters: list[tuple[int, ...]]) -> Index:
     return flat
 
 
+def _spread(operation: Rotation | Channel, letters: list[tuple[int, ...]]) -> None:
+    """What an operation leaves on its qubits; a classical control stays classical."""
+    if isinstance(operation, Rotation):
+        for q, letter in zip(operation.qubits, operation.generator, strict=True):
+            if letter != "Z" or letters[q] == _FULL:
+                letters[q] = _FULL
+        return
+    k = len(operation.qubits)
+    ptm = operation.ptm.reshape((4,) * (2 * k))
+    for i, q in enumerate(operation.qubits):
+        moved = np.moveaxis(ptm, (i, k + i), (0, 1))
+        stays = letters[q] != _FULL and not moved[1:3][:, [0, 3]].any()
+        letters[q] = _CLASSICAL if stays else _FULL
+
+
 def _cut(program: Program) -> Segments:
     n, kernels = program.num_qubits, Kernels(program.num_qubits)
     letters: list[tuple[int, ...]] = [_FRESH] * n
@@ -110,8 +125,7 @@ def _cut(program: Program) -> Segments:
             if isinstance(entry, Turn | Fixed):
                 entries.append(entry)
             if isinstance(operation, Rotation | Channel):
-                for q in operation.qubits:
-                    letters[q] = _FULL
+                _spread(operation, letters)
             elif isinstance(operation, Reset):
                 letters[operation.qubit] = _FRESH
             elif isinstance(operation, Dephase) and letters[operation.qubit] == _FULL:

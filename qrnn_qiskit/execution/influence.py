@@ -3,7 +3,8 @@
 The argument of `qrnn_qiskit.circuit.light_cone`, on the transpiled circuit. It holds for any mix of
 Pauli errors and of damping towards |0> or |1> after each gate and reset, and for readout errors:
 backward, such noise turns letters into themselves or I; forward, into themselves or I into Z. RZ is
-virtual and has none. Coherent errors and crosstalk are outside the argument.
+virtual and has none. A bit that conditions read is a qubit with the letters I and Z. Coherent
+errors and crosstalk are outside the argument.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ from typing import Final, final
 import numpy as np
 from qiskit.circuit import Instruction
 
+from qrnn_qiskit.circuit.branch import Condition
 from qrnn_qiskit.circuit.light_cone import DIAGONAL, IDENTITY, Letters, advance
 from qrnn_qiskit.circuit.rewrite import Rotation, is_parametrized, pauli_rotations
 from qrnn_qiskit.circuit.step import Item
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
+from qrnn_qiskit.execution.flat import flat_operations, register_of
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.occurrence import OccurrenceTable
 
 VIRTUAL: Final = ("rz", "rotation Z")
+SOME: Final = Condition((), 0)
 
 
 def noisy_occurrences(unrolled: UnrolledCircuit, isa: ISACircuit) -> OccurrenceTable:
@@ -33,10 +37,11 @@ def noisy_occurrences(unrolled: UnrolledCircuit, isa: ISACircuit) -> OccurrenceT
     parts = list(_parts(unrolled, isa))
     postselected = frozenset(unrolled.cell.postselected)
     mask = np.zeros(unrolled.occurrences.influence.shape, dtype=bool)
-    forward = _Walker([DIAGONAL] * len(isa.qubits), backward=False)
+    size = len(isa.qubits) + isa.circuit.num_clbits
+    forward = _Walker([DIAGONAL] * size, backward=False)
     live = [forward.changes(part, observed=False) for part in parts]
     for output in range(unrolled.num_steps):
-        backward = _Walker([IDENTITY] * len(isa.qubits), backward=True)
+        backward = _Walker([IDENTITY] * size, backward=True)
         for part, alive in zip(reversed(parts), reversed(live), strict=True):
             observed = part.step == output or (part.step < output and part.bit in postselected)
             if backward.changes(part, observed) and alive:
@@ -53,6 +58,7 @@ class _Part:
         kind: the operation on local qubits 0, 1, …; one object for all operations alike.
         name: of the kind.
         qubits: where it acts.
+        wires: places of the bit that a measurement writes, or of those of a condition.
         step: the step whose bit a measurement writes, -1 for others.
         bit: that bit within the step, -1 for others.
         occurrences: those that the angle of a rotation depends on.
@@ -61,6 +67,7 @@ class _Part:
     kind: Item
     name: str
     qubits: tuple[int, ...]
+    wires: tuple[int, ...]
     step: int = -1
     bit: int = -1
     occurrences: tuple[int, ...] = ()
@@ -71,36 +78,42 @@ def _parts(unrolled: UnrolledCircuit, isa: ISACircuit) -> Iterator[_Part]:
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
     place_of = {
         bit: (step, k)
-        for step, register in enumerate(circuit.cregs)
-        for k, bit in enumerate(register)
+        for step in range(unrolled.num_steps)
+        for k, bit in enumerate(register_of(circuit, f"step_{step}"))
     }
-    kinds: dict[tuple[str, tuple[float, ...]], Item] = {}
+    kinds: dict[tuple[str, tuple[float, ...], bool], Item] = {}
 
     def constant(
-        operation: Instruction, qubits: tuple[int, ...], place: tuple[int, int] = (-1, -1)
+        operation: Instruction,
+        qubits: tuple[int, ...],
+        wires: tuple[int, ...],
+        condition: Condition | None,
+        place: tuple[int, int] = (-1, -1),
     ) -> _Part:
-        key = operation.name, tuple(operation.params)
-        kind = kinds.setdefault(key, Item(operation, tuple(range(len(qubits)))))
-        return _Part(kind, operation.name, qubits, *place)
+        key = operation.name, tuple(operation.params), condition is not None
+        item = Item(operation, tuple(range(len(qubits))), condition=condition)
+        return _Part(kinds.setdefault(key, item), operation.name, qubits, wires, *place)
 
-    for item in circuit.data:
-        operation = item.operation
-        qubits = tuple(circuit.find_bit(q).index for q in item.qubits)
-        if operation.name in ("barrier", "delay"):
-            continue
+    for item in flat_operations(circuit):
+        operation, qubits = item.operation, item.qubits
+        bits = item.asked.bits if item.asked else (item.bit,) if item.bit else ()
+        wires = tuple(circuit.num_qubits + circuit.find_bit(bit).index for bit in bits)
+        condition = SOME if item.asked else None
         if not is_parametrized(operation):
-            yield constant(operation, qubits, *(place_of[bit] for bit in item.clbits))
+            place = (-1, -1) if item.bit is None else place_of.get(item.bit, (-1, -1))
+            yield constant(operation, qubits, wires, condition, place)
             continue
         for piece in pauli_rotations(operation, unrolled.cell.name):
             on = tuple(qubits[q] for q in piece.qubits)
             if isinstance(piece, Rotation):
                 name = f"rotation {piece.generator}"
                 local = tuple(range(len(on)))
-                kind = Item(None, local, generator=piece.generator, gate=0)
+                kind = Item(None, local, generator=piece.generator, gate=0, condition=condition)
+                kind = kinds.setdefault((name, (), condition is not None), kind)
                 read = tuple(index[p.name] for p in piece.angle.parameters)
-                yield _Part(kinds.setdefault((name, ()), kind), name, on, occurrences=read)
+                yield _Part(kind, name, on, wires, occurrences=read)
             else:
-                yield constant(piece.operation, on)
+                yield constant(piece.operation, on, wires, condition)
 
 
 @final
@@ -115,15 +128,17 @@ class _Walker:
 
     def changes(self, part: _Part, observed: bool) -> bool:
         """Pass a part; whether it is a rotation that changes something."""
-        sets = tuple(self.letters[q] for q in part.qubits)
-        key = id(part.kind), sets, observed
+        places = part.qubits + part.wires
+        sets = tuple(self.letters[q] for q in places)
+        key = id(part.kind), len(part.wires), sets, observed
         if key not in self.known:
             local, hit = list(sets), set[int]()
-            advance(part.kind, local, hit, backward=self.backward, observed=observed)
+            wires = tuple(range(len(part.qubits), len(places)))
+            advance(part.kind, local, hit, wires, backward=self.backward, observed=observed)
             if not self.backward and part.name not in VIRTUAL:
                 local = [letters | DIAGONAL for letters in local]
             self.known[key] = bool(hit), local
         changed, after = self.known[key]
-        for qubit, letters in zip(part.qubits, after, strict=True):
-            self.letters[qubit] = letters
+        for place, letters in zip(places, after, strict=True):
+            self.letters[place] = letters
         return changed

@@ -12,6 +12,7 @@ from qiskit.transpiler import Target, generate_preset_pass_manager
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.flat import flat_operations
 
 
 @final
@@ -66,10 +67,8 @@ class ISACircuit:
 
     @property
     def two_qubit_gates(self) -> int:
-        """Number of two-qubit gates."""
-        return sum(
-            len(item.qubits) == 2 and item.operation.name != "barrier" for item in self.circuit.data
-        )
+        """Number of two-qubit gates, those of both branches of an `if` included."""
+        return sum(len(item.qubits) == 2 for item in flat_operations(self.circuit))
 
 
 def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions) -> ISACircuit:
@@ -84,12 +83,12 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
             f"the circuit has {circuit.num_qubits} qubits, but the backend only "
             f"{target.num_qubits}: choose a smaller cell or a larger backend"
         )
-    for name in ("measure", "reset"):
+    for name in ("measure", "reset", "if_else"):
         if circuit.count_ops().get(name) and not target.instruction_supported(name):
             raise BackendError(
                 f"the backend has no {name!r} instruction, which this circuit uses "
                 f"{circuit.count_ops()[name]} times: choose a backend with mid-circuit "
-                "measurement and reset, such as fake_marrakesh"
+                "measurement, reset and if_else, such as fake_marrakesh"
             )
     layout = options.initial_layout
     if layout is not None and (

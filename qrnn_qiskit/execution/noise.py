@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit.circuit import Delay, Gate, Parameter
+from qiskit.circuit import Delay, Gate, IfElseOp, Parameter
 from qiskit.circuit.library import CZGate, Measure, Reset, RZGate, SXGate, XGate
 from qiskit.quantum_info import PTM, SuperOp
 from qiskit.transpiler import Target
@@ -97,6 +97,7 @@ def simple_noise(depolarizing_1q: float, depolarizing_2q: float, readout: float)
     for gate in (RZGate(angle), SXGate(), XGate(), CZGate(), Measure(), Reset()):
         target.add_instruction(gate)
     target.add_instruction(Delay(Parameter("duration")))
+    target.add_instruction(IfElseOp, name="if_else")
     errors: dict[tuple[str, tuple[int, ...]], Any] = {}
     for names, probability, arity in (
         (ONE_QUBIT, depolarizing_1q, 1),

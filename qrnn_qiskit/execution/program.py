@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -17,6 +17,8 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.engine.program import Channel, Operation, Program, Reset, Rotation
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.bit_wires import BitWires
+from qrnn_qiskit.execution.controlled import Control
+from qrnn_qiskit.execution.flat import Asked, flat_operations, register_of
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.noise import Noise
 
@@ -86,33 +88,44 @@ class _Compiler:
         self._errors: dict[tuple[str, tuple[int, ...]], Array | None] = {}
 
     def compile(self, circuit: QuantumCircuit) -> CompiledProgram:
-        bits = {
+        places = {
             bit: (step, k)
-            for step, register in enumerate(circuit.cregs)
-            for k, bit in enumerate(register)
+            for step in range(self._unrolled.num_steps)
+            for k, bit in enumerate(register_of(circuit, f"step_{step}"))
         }
-        writes = [bits[i.clbits[0]] for i in circuit.data if i.operation.name == "measure"]
+        flat = list(flat_operations(circuit))
         wires = BitWires(
-            circuit.num_qubits, self._operations, writes, self._unrolled.cell.postselected
+            circuit.num_qubits,
+            self._operations,
+            flat,
+            places,
+            self._unrolled.cell.postselected,
         )
-        for item in circuit.data:
-            qubits = tuple(circuit.find_bit(q).index for q in item.qubits)
+        for item in flat:
             name = item.operation.name
-            if name in ("barrier", "delay"):
-                continue
-            if name == "measure":
-                flips = self._noise.flips(self._physical[qubits[0]]) if self._noise else (0.0, 0.0)
-                wires.measure(qubits[0], bits[item.clbits[0]], flips)
+            control = None
+            if item.asked is not None:
+                controls = [wires.control(bit) for bit in item.asked.bits]
+                control, acts = _control(item.asked, controls)
+                if not acts:
+                    wires.has_read(item.asked.bits)
+                    continue
+            if item.bit is not None:
+                qubit = item.qubits[0]
+                flips = self._noise.flips(self._physical[qubit]) if self._noise else (0.0, 0.0)
+                wires.measure(qubit, item.bit, flips)
             elif name == "reset":
-                self._operations.append(Reset(qubits[0]))
-                self._add_noise(name, qubits)
+                self._operations.append(Reset(item.qubits[0]))
+                self._add_noise(name, item.qubits, None)
             elif isinstance(item.operation, Gate):
-                self._add_gate(item.operation, qubits)
-                self._add_noise(name, qubits)
+                self._add_gate(item.operation, item.qubits, control)
+                self._add_noise(name, item.qubits, control)
             else:
                 raise BackendError(
                     f"the exact engine cannot run {name!r}: choose backend.name = 'aer'"
                 )
+            if item.asked is not None:
+                wires.has_read(item.asked.bits)
         term_angle, term_occurrence, coefficient = (
             np.array([term[i] for term in self._terms]) for i in range(3)
         )
@@ -131,21 +144,32 @@ class _Compiler:
             coefficient.astype(np.float64),
         )
 
-    def _add_gate(self, gate: Gate, qubits: tuple[int, ...]) -> None:
+    def _add_gate(self, gate: Gate, qubits: tuple[int, ...], control: Control | None) -> None:
         if not is_parametrized(gate):
-            self._operations.append(Channel(self._transfer_matrix(gate), qubits[::-1]))
+            self._add_channel(self._transfer_matrix(gate), qubits[::-1], control)
             return
         for piece in pauli_rotations(gate, self._unrolled.cell.name):
             on = tuple(qubits[q] for q in piece.qubits)
             if isinstance(piece, CircuitRotation):
-                self._operations.append(Rotation(piece.generator, on, self._add_angle(piece.angle)))
+                parts = (
+                    [(piece.generator, on, 1.0)]
+                    if control is None
+                    else control.rotations(piece.generator, on)
+                )
+                for generator, where, factor in parts:
+                    number = self._add_angle(piece.angle, factor)
+                    self._operations.append(Rotation(generator, where, number))
             elif isinstance(piece.operation, Gate):
-                self._add_gate(piece.operation, on)
+                self._add_gate(piece.operation, on, control)
 
-    def _add_angle(self, angle: ParameterExpression) -> int:
+    def _add_channel(self, ptm: Array, qubits: tuple[int, ...], control: Control | None) -> None:
+        channel = Channel(ptm, qubits) if control is None else control.channel(ptm, qubits)
+        self._operations.append(channel)
+
+    def _add_angle(self, angle: ParameterExpression, factor: float) -> int:
         number = len(self._offset)
         values: Mapping[object, float] = {p: 0.0 for p in angle.parameters}
-        self._offset.append(float(angle.bind(values)))
+        self._offset.append(factor * float(angle.bind(values)))
         for parameter in angle.parameters:
             slope = angle.gradient(parameter)
             if isinstance(slope, ParameterExpression):
@@ -153,10 +177,10 @@ class _Compiler:
                     f"the transpiler made the angle {angle}, which is not linear in the circuit's "
                     "parameters: choose a lower backend.optimization_level"
                 )
-            self._terms.append((number, self._index[parameter.name], float(slope)))
+            self._terms.append((number, self._index[parameter.name], factor * float(slope)))
         return number
 
-    def _add_noise(self, name: str, qubits: tuple[int, ...]) -> None:
+    def _add_noise(self, name: str, qubits: tuple[int, ...], control: Control | None) -> None:
         if self._noise is None:
             return
         key = name, tuple(self._physical[q] for q in qubits)
@@ -164,7 +188,7 @@ class _Compiler:
             self._errors[key] = self._noise.transfer_matrix(*key)
         transfer = self._errors[key]
         if transfer is not None:
-            self._operations.append(Channel(transfer, qubits[::-1]))
+            self._add_channel(transfer, qubits[::-1], control)
 
     def _transfer_matrix(self, gate: Gate) -> Array:
         """Of a constant gate; Qiskit's first qubit is the least significant factor.
@@ -177,6 +201,21 @@ class _Compiler:
         if key not in self._gates:
             self._gates[key] = _transfer_matrix(gate)
         return self._gates[key]
+
+
+def _control(asked: Asked, wires: Sequence[int | None]) -> tuple[Control | None, bool]:
+    """The control of a condition, None if its outcome is certain; and whether it may hold.
+
+    A bit without a wire has never been measured, so it is 0.
+    """
+    kept = [(i, wire) for i, wire in enumerate(wires) if wire is not None]
+    certain = sum((asked.value >> i) & 1 for i, wire in enumerate(wires) if wire is None) == 0
+    if asked.value >> len(wires):
+        certain = False
+    if not certain or not kept:
+        return None, certain != asked.otherwise
+    value = sum(((asked.value >> i) & 1) << j for j, (i, _) in enumerate(kept))
+    return Control(tuple(wire for _, wire in kept), value, asked.otherwise), True
 
 
 def _transfer_matrix(gate: Gate) -> Array:

@@ -1,4 +1,4 @@
-"""Post-selected cells against a reference written independently.
+"""Post-selected and feed-forward cells against a reference written independently.
 
 Exact values, gradients by reverse mode and by parameter shift are held against brute-force density
 matrices with a branch for every outcome (`tests/reference.py`).
@@ -28,11 +28,17 @@ from qrnn_qiskit.gradients import GradientProblem
 from tests.reference import (
     Array,
     raw_values,
+    reference_cell_joint,
     reference_joint,
-    repeat_cell,
     sixth_order_difference,
 )
-from tests.strategies import DrawnCell, features_of, postselected_cells, weights_of
+from tests.strategies import (
+    DrawnCell,
+    features_of,
+    feed_forward_cells,
+    postselected_cells,
+    weights_of,
+)
 from tests.unit.execution.reference_noise import device_kraus, simple_kraus
 
 VALUES, SLOPES = 1e-10, 1e-9  # differences of sixth order are not better
@@ -58,7 +64,7 @@ def logical_model(cell: Cell, kind: OutputKind) -> Any:
     def values(weights: Array, features: Array) -> Array:
         bound = dict(zip(cell.weights, weights, strict=True))
         steps = [dict(zip(cell.features, step, strict=True)) for step in features]
-        joint = reference_joint(repeat_cell(cell.circuit, bound, steps), {})
+        joint = reference_cell_joint(cell.circuit, bound, steps)
         return raw_values(joint, (len(features), cell.num_clbits), cell.postselected, kind)
 
     return values
@@ -129,8 +135,17 @@ def problems(
 Problem = tuple[DrawnCell, Array, Array, OutputKind, int]
 
 
+def dynamic_cells(max_steps: int = 3, max_operations: int = 5) -> st.SearchStrategy[DrawnCell]:
+    """All kinds of cells together."""
+    return st.one_of(
+        feed_forward_cells(max_steps, max_operations),
+        feed_forward_cells(max_steps, max_operations, postselected=True),
+        postselected_cells(max_steps, max_operations),
+    )
+
+
 @FEW
-@given(problems(postselected_cells()))
+@given(problems(dynamic_cells()))
 def test_raw_values_and_gradients(problem: Problem) -> None:
     drawn, weights, features, kind, seed = problem
     unrolled = unroll(cell_of(drawn), drawn.num_steps)
@@ -140,7 +155,7 @@ def test_raw_values_and_gradients(problem: Problem) -> None:
 
 @pytest.mark.parametrize("level", [1, 3])
 @FEWER
-@given(problem=problems(postselected_cells(max_steps=2, max_operations=4)))
+@given(problem=problems(dynamic_cells(2, 3)))
 def test_transpiling_alone_changes_nothing(level: int, problem: Problem) -> None:
     drawn, weights, features, kind, seed = problem
     unrolled = unroll(cell_of(drawn), drawn.num_steps)
@@ -150,7 +165,7 @@ def test_transpiling_alone_changes_nothing(level: int, problem: Problem) -> None
 
 
 @FEWER
-@given(problem=problems(postselected_cells(max_steps=2, max_operations=4)))
+@given(problem=problems(dynamic_cells(2, 3)))
 def test_depolarizing_noise(problem: Problem) -> None:
     drawn, weights, features, kind, seed = problem
     unrolled = unroll(cell_of(drawn), drawn.num_steps)
@@ -161,7 +176,7 @@ def test_depolarizing_noise(problem: Problem) -> None:
 
 
 @FEWER
-@given(problem=problems(postselected_cells(max_steps=2, max_operations=4)))
+@given(problem=problems(dynamic_cells(2, 3)))
 def test_noise_of_a_device(problem: Problem) -> None:
     drawn, weights, features, kind, seed = problem
     unrolled = unroll(cell_of(drawn), drawn.num_steps)

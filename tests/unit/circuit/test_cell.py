@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Gate, Parameter, ParameterVector, Qubit
+from qiskit.circuit.classical import expr
 from qiskit.circuit.library import Initialize
 
 from qrnn_qiskit.circuit import Cell, build_cell, load_cell, unroll
@@ -61,8 +62,23 @@ def test_vectors_of_parameters() -> None:
     assert unroll(cell, 1).angle_map.num_weights == 12
 
 
-def with_if(circuit: QuantumCircuit) -> None:
+def with_loop(circuit: QuantumCircuit) -> None:
+    with circuit.for_loop(range(2)):
+        circuit.x(0)
+
+
+def with_if_in_if(circuit: QuantumCircuit) -> None:
+    with circuit.if_test((0, 1)), circuit.if_test((0, 1)):
+        circuit.x(0)
+
+
+def with_reset_in_if(circuit: QuantumCircuit) -> None:
     with circuit.if_test((0, 1)):
+        circuit.reset(0)
+
+
+def with_expression(circuit: QuantumCircuit) -> None:
+    with circuit.if_test(expr.logic_or(circuit.clbits[0], circuit.clbits[0])):
         circuit.x(0)
 
 
@@ -94,7 +110,10 @@ def test_refused_registers(name: str) -> None:
 
 
 OPERATIONS: dict[str, tuple[Callable[[QuantumCircuit], Any], str]] = {
-    "control flow": (with_if, "'if_else' is not supported in a cell; a gate conditioned"),
+    "loop": (with_loop, "'for_loop' is not supported in a cell: hardware runs if and else only"),
+    "if in if": (with_if_in_if, "'if_else' within an if is not supported by hardware"),
+    "reset in if": (with_reset_in_if, "'reset' within an if is not supported by hardware"),
+    "expression": (with_expression, "compare one bit, as in if (readout[0]), or one register"),
     "initialize": (
         lambda circuit: circuit.append(Initialize("1"), [0]),
         "'initialize' is not supported in a cell; use gates",

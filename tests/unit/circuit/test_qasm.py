@@ -14,6 +14,7 @@ from qiskit.quantum_info import Operator
 from qrnn_qiskit.circuit import Cell, load_cell, unroll
 from qrnn_qiskit.circuit.qasm import parse_qasm
 from qrnn_qiskit.circuit.standard import standard_gate_names
+from qrnn_qiskit.circuit.step import step_items
 from qrnn_qiskit.errors import CellError
 
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
@@ -171,6 +172,55 @@ def test_last_step_statements_are_kept_apart() -> None:
     assert angles(cell, [0.7], [0.4]) == pytest.approx([0.4, 0.28, 0.7])
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "bit[2] flag;\nflag[0] = measure io[0];\nif (flag[1]) { x io[0]; }",
+            "cell.qasm:12: the condition reads flag[1], which no statement measures: add flag[1] =",
+        ),
+        (
+            "if (readout[0]) {\n  x io[0];\n  reset io[0];\n}",
+            "cell.qasm:12: measure and reset within an if are not supported by hardware",
+        ),
+        (
+            "bit[2] f;\nf[0] = measure io[0];\nf[1] = measure io[0];\nif (f == 1) { x io[0]; }",
+            "a condition compares 2 of the 3 bits of a step: compare one bit, or have one",
+        ),
+    ],
+)
+def test_wrong_conditions(body: str, message: str) -> None:
+    with pytest.raises(CellError) as error:
+        parse(program(body))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [
+        ("readout[0]", 1),
+        ("!readout[0]", 0),
+        ("readout[0] == 1", 1),
+        ("readout[0]==0", 0),
+        ("readout[0] == true", 1),
+        ("readout == 1", 1),
+    ],
+)
+def test_conditions(condition: str, value: int) -> None:
+    """On the bit of the step before, since the step measures it later."""
+    text = program(f"ry(theta_0) io[0];\nif ({condition}) {{ rx(x_0) io[0]; }} else {{ h io[0]; }}")
+    cell = parse(text)
+    items, _ = step_items(cell)
+    names = [(i.name, i.condition is not None, i.otherwise) for i in items]
+    assert names[:3] == [("rotation", False, False), ("rotation", True, False), ("h", True, True)]
+    assert items[1].condition is not None
+    assert (items[1].condition.bits, items[1].condition.value) == ((0,), value)
+    first, second = unroll(cell, 2).circuit.count_ops(), unroll(cell, 1).circuit.count_ops()
+    assert first["if_else"] == 1
+    assert "if_else" not in second
+    assert ("h" in second) == (value == 1)
+
+
 def test_post_selected_registers() -> None:
     text = program("ry(theta_0) io[0];\nflag[1] = measure hidden[0];\nflag[0] = measure io[0];")
     text = text.replace("bit[1] readout;", "bit[1] readout;\n@qrnn.postselect\nbit[2] flag;")
@@ -245,10 +295,17 @@ def test_load_from_a_file(tmp_path: Path) -> None:
 
 
 REFUSED_BODIES = {
-    "if (readout[0]) x hidden[0];": "if is not supported in a cell: a gate conditioned",
+    "if (readout[0]) { if (readout[0]) { x io[0]; } }": "cell.qasm:10: if within an if is not",
+    "if (readout[0]) { reset io[0]; }": "measure and reset within an if are not supported",
+    "if (readout[0]) { readout[0] = measure io[0]; }": "measure and reset within an if are not",
+    "if (readout[0]) { for int i in [0:1] { x io[0]; } }": "for is not supported: write the gates",
+    "if (readout[0] && readout[0]) { x io[0]; }": "this condition is not supported: compare",
+    "if (true) { x io[0]; }": "this condition is not supported: compare one bit",
+    "if (readout[3]) { x io[0]; }": "cell.qasm:10: the condition reads readout[3], which no",
+    "if (flag[0]) { x io[0]; }": "cell.qasm:10: the condition reads flag[0], which no statement",
     "for int i in [0:1] { x io[0]; }": "for is not supported: write the gates out",
     "while (true) { x io[0]; }": "while is not supported: write the gates out",
-    "switch (1) { case 1 { x io[0]; } }": "switch is not supported: use controlled gates",
+    "switch (1) { case 1 { x io[0]; } }": "switch is not supported: use if, once for each",
     "def f(qubit q) { x q; }": "def is not supported: define a gate instead",
     "extern f(int) -> int;": "extern is not supported",
     "const float a = 1;": "const is not supported: write the number",
