@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Final, final
+from typing import Final, Literal, final
 
 from qiskit.circuit import (
     ClassicalRegister,
+    Clbit,
     Parameter,
     ParameterExpression,
     QuantumCircuit,
@@ -47,6 +48,11 @@ class Bausch:
         stages: S.
         order: ord; each neuron uses so many ancillas.
         degree: of the polynomial, at most the number of controls.
+        neuron: `postselect`; or `rus`, repeat until success: a neuron of order 1 whose ancilla
+            reads 1 is undone and tried again, and post-selected only after its last attempt. The
+            two differ where the controls are in superposition, since the chance of success
+            depends on their state.
+        attempts: of a `rus` neuron.
     """
 
     n_io: Positive = 1
@@ -54,12 +60,18 @@ class Bausch:
     stages: Natural = 1
     order: Positive = 1
     degree: Positive = 1
+    neuron: Literal["postselect", "rus"] = "postselect"
+    attempts: Positive = 2
 
     def __post_init__(self) -> None:
         if self.degree > self._controls:
             raise key_problem(
                 "degree", self.degree, f"must be at most {self._controls}, the number of controls"
             )
+        if self.neuron == "rus" and self.order > 1:
+            raise key_problem("order", self.order, "must be 1 with neuron = 'rus'")
+        if self.neuron == "postselect" and self.attempts != 2:
+            raise key_problem("attempts", self.attempts, "is for neuron = 'rus'")
         if self._measurements > _MOST_MEASUREMENTS:
             raise key_problem(
                 "order",
@@ -91,7 +103,8 @@ class Bausch:
         flags = ClassicalRegister(self._measurements, "flags")
         circuit = QuantumCircuit(io, hidden, ancilla, readout, flags, name="bausch")
         features, weights = [Parameter(f"bit_{i}") for i in range(self.n_io)], Weights()
-        neuron = _Neuron(circuit, list(ancilla), self.degree, weights)
+        attempts = self.attempts if self.neuron == "rus" else 1
+        neuron = _Neuron(circuit, list(ancilla), self.degree, weights, attempts)
         for qubit, feature in zip(io, features, strict=True):
             circuit.ry(math.pi * feature, qubit)
         for stage in range(1 + self.stages):
@@ -115,12 +128,18 @@ class _Neuron:
     """Appends neurons to a circuit."""
 
     def __init__(
-        self, circuit: QuantumCircuit, ancillas: list[Qubit], degree: int, weights: Weights
+        self,
+        circuit: QuantumCircuit,
+        ancillas: list[Qubit],
+        degree: int,
+        weights: Weights,
+        attempts: int,
     ) -> None:
         self._circuit = circuit
         self._ancillas = ancillas
         self._degree = degree
         self._weights = weights
+        self._attempts = attempts
         self._flags = iter(circuit.cregs[1])
 
     def act(self, controls: Sequence[Qubit], target: Qubit) -> None:
@@ -132,7 +151,17 @@ class _Neuron:
         }
         angles = _z_angles(phi, len(controls), self._degree)
         angles[()] = angles[()] + self._weights.new() + math.pi / 2
-        self._layer(self._ancillas, target, controls, angles, sign=1)
+        flag = self._layer(self._ancillas, target, controls, angles, sign=1)
+        for _ in range(1, self._attempts):
+            ancilla = self._ancillas[0]
+            with self._circuit.if_test((flag, 1)):
+                # The other outcome has applied RY(3 pi / 2), whatever the angle.
+                self._circuit.ry(-1.5 * math.pi, target)
+                self._circuit.x(ancilla)
+                self._rotate(ancilla, controls, angles, 1)
+                self._flip(ancilla, target, 1)
+                self._rotate(ancilla, controls, angles, -1)
+            self._circuit.measure(ancilla, flag)
 
     def _layer(
         self,
@@ -141,8 +170,8 @@ class _Neuron:
         controls: Sequence[Qubit],
         angles: dict[Subset, ParameterExpression],
         sign: int,
-    ) -> None:
-        """Rotate the last ancilla, let it flip the target, rotate it back, keep it at 0."""
+    ) -> Clbit:
+        """Rotate the last ancilla, let it flip the target, rotate it back, measure; its bit."""
         *inner, last = ancillas
         for direction in (1, -1):
             if inner:
@@ -150,10 +179,15 @@ class _Neuron:
             else:
                 self._rotate(last, controls, angles, direction)
             if direction == 1:
-                # RY(pi) controlled: CY, and the phase -i or i that it lacks.
-                self._circuit.cy(last, target)
-                (self._circuit.sdg if sign == 1 else self._circuit.s)(last)
-        self._circuit.measure(last, next(self._flags))
+                self._flip(last, target, sign)
+        flag = next(self._flags)
+        self._circuit.measure(last, flag)
+        return flag
+
+    def _flip(self, ancilla: Qubit, target: Qubit, sign: int) -> None:
+        """RY(pi) or RY(-pi) controlled: CY, and the phase -i or i that it lacks."""
+        self._circuit.cy(ancilla, target)
+        (self._circuit.sdg if sign == 1 else self._circuit.s)(ancilla)
 
     def _rotate(
         self,

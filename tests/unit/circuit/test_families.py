@@ -391,6 +391,46 @@ def test_bausch(shape: dict[str, int]) -> None:
     np.testing.assert_allclose(found[0, :, -1], wires.traces(steps, io), atol=1e-12)
 
 
+@pytest.mark.parametrize("attempts", [1, 2, 4])
+def test_bausch_neurons_that_are_repeated_until_success(attempts: int) -> None:
+    """Kraus operators S F^k of a neuron: k failures with their undoing, then a success."""
+    cell = build_cell("bausch", {"n_hidden": 1, "stages": 0, "neuron": "rus", "attempts": attempts})
+    weights = np.array([0.7, -0.4, 0.3, 0.9])
+    wires, flip = Wires(2), np.array([[0, -1], [1, 0]])
+    undo = expm(0.75j * np.pi * PAULIS["y"])
+
+    def tried(state: Matrix, control: int, phi: float, theta: float) -> Matrix:
+        success, failure = np.zeros((2, 4, 4), dtype=np.complex128)
+        for x in (0, 1):
+            eta = (phi * x + theta + np.pi / 2) / 2
+            good = np.cos(eta) ** 2 * np.eye(2) + np.sin(eta) ** 2 * flip
+            bad = undo @ (np.sin(eta) * np.cos(eta) * (flip - np.eye(2)))
+            select = {f"q{control}": np.diag([1.0 - x, float(x)]).astype(np.complex128)}
+            success += wires.on(**select, **{f"q{1 - control}": good.astype(np.complex128)})
+            failure += wires.on(**select, **{f"q{1 - control}": bad})
+        result = np.zeros((4, 4), dtype=np.complex128)
+        for k in range(attempts):
+            kraus = success @ np.linalg.matrix_power(failure, k)
+            result += kraus @ state @ kraus.conj().T
+        return result
+
+    state = np.zeros((4, 4), dtype=np.complex128)
+    state[0, 0] = 1.0
+    expected = []
+    for bit in (1, 0, 1):
+        write = wires.pauli("x", 0) if bit else np.eye(4)
+        state = tried(write @ state @ write, 0, weights[0], weights[1])
+        state = tried(write @ state @ write, 1, weights[2], weights[3])
+        expected.append([np.trace(wires.pauli("z", 0) @ state).real, np.trace(state).real])
+        kraus = [wires.on(q0=np.diag([1.0, 0.0]).astype(np.complex128))]
+        kraus.append(kraus[0] @ wires.pauli("x", 0))
+        state = sum((k @ state @ k.conj().T for k in kraus), np.zeros_like(state))
+    unrolled = unroll(cell, 3)
+    angles = unrolled.angle_map.angles(weights, np.array([1.0, 0.0, 1.0])[None, :, None])
+    found = ExactExecutor().forward(unrolled, angles, "z")[0]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 def test_bausch_neurons_succeed_as_often_as_the_paper_says() -> None:
     """At eta = pi/4 an order-k neuron survives with probability 1/2, 1/8, 1/128."""
     for order, chance in ((1, 1 / 2), (2, 1 / 8), (3, 1 / 128)):
@@ -479,6 +519,12 @@ def test_dead_weights_are_those_the_documentation_names(
             "cell.trotter_steps = 2: is for evolution = 'trotter'",
         ),
         ("bausch", {"degree": 3}, "cell.degree = 3: must be at most 2, the number of controls"),
+        (
+            "bausch",
+            {"order": 2, "neuron": "rus"},
+            "cell.order = 2: must be 1 with neuron = 'rus'",
+        ),
+        ("bausch", {"attempts": 3}, "cell.attempts = 3: is for neuron = 'rus'"),
         (
             "bausch",
             {"order": 9},
