@@ -449,6 +449,34 @@ def test_bausch_costs() -> None:
     assert two_qubit_gates("bausch", xor) < 1340
 
 
+def test_qru() -> None:
+    """Reset and X where the bit was 1 leave the candidate in the state it was found in."""
+    wires = Wires(3)
+    weights, features = drawn(18, 4)
+    swap = np.eye(8, dtype=np.complex128)  # candidate, memory, gate: |011> and |101> swap
+    swap[[3, 5]] = swap[[5, 3]]
+    ring = [(0, 1), (1, 2), (2, 0)]
+    dephase = [wires.on(q0=np.diag(p).astype(np.complex128)) for p in ([1, 0], [0, 1])]
+    reset = [
+        wires.on(q2=np.array(k, dtype=np.complex128)) for k in ([[1, 0], [0, 0]], [[0, 1], [0, 0]])
+    ]
+    state = np.zeros((8, 8), dtype=np.complex128)
+    state[0, 0] = 1.0
+    expected = []
+    for x in features[:, 0]:
+        angles, gates = iter(weights), [wires.turn("y", 0, x)]
+        for _ in range(2):
+            gates += [wires.turn(axis, q, next(angles)) for q in range(3) for axis in "zyz"]
+            gates += [wires.controlled(*pair, PAULIS["x"]) for pair in ring]
+        matrix = product_of([*gates, swap])
+        state = matrix @ state @ matrix.conj().T
+        expected.append([np.trace(wires.pauli("z", 0) @ state).real])
+        for kraus in (dephase, reset):
+            state = sum((k @ state @ k.conj().T for k in kraus), np.zeros_like(state))
+    found = outputs_of("qru", {"n_hidden": 1, "layers": 2}, weights, features)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 @pytest.mark.filterwarnings("ignore:Properties of fake_nighthawk")
 @pytest.mark.parametrize("device", ["fake_marrakesh", "fake_nighthawk"])
 def test_hardware_efficient_needs_no_swaps(device: str) -> None:
@@ -468,6 +496,7 @@ def test_hardware_efficient_needs_no_swaps(device: str) -> None:
         ("connerty", (8, 110, 1, 4)),
         ("hardware_efficient", (3, 22, 1, 1)),
         ("li_pqrnn", (6, 30, 1, 1)),
+        ("qru", (6, 72, 1, 2)),
         ("reupload", (3, 31, 1, 1)),
         ("takaki", (6, 54, 1, 3)),
         ("viqueira_emcz3", (3, 39, 1, 1)),
@@ -485,6 +514,9 @@ def test_sizes_of_the_papers(family: str, sizes: tuple[int, int, int, int]) -> N
     [
         ("takaki", {"n_io": 1, "n_hidden": 1, "depth": 1}, []),
         ("viqueira_emcz3", {}, []),
+        ("bausch", {}, []),
+        ("bausch", {"neuron": "rus", "n_hidden": 1}, []),
+        ("qru", {"n_hidden": 1, "layers": 2}, ["theta_6"]),
         ("reupload", {"n_features": 4}, []),
         ("hardware_efficient", {"n_io": 2, "n_features": 3}, []),
         ("li_pqrnn", {"n_io": 1, "n_hidden": 2}, []),
@@ -518,6 +550,7 @@ def test_dead_weights_are_those_the_documentation_names(
             {"evolution": "exact", "trotter_steps": 2},
             "cell.trotter_steps = 2: is for evolution = 'trotter'",
         ),
+        ("qru", {"n_features": 3}, "cell.n_features = 3: must be at most n_hidden = 2"),
         ("bausch", {"degree": 3}, "cell.degree = 3: must be at most 2, the number of controls"),
         (
             "bausch",
