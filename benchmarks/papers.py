@@ -2,6 +2,7 @@
 
 python benchmarks/papers.py                       # every job of jobs/papers, its own seed
 python benchmarks/papers.py takaki_cosine --seeds 5
+python benchmarks/papers.py --costs fake_marrakesh
 python benchmarks/papers.py --parity              # per-occurrence against global shift
 """
 
@@ -16,8 +17,11 @@ from typing import Literal
 
 import numpy as np
 
-from qrnn_qiskit import ExactExecutor, build_cell, unroll
+from qrnn_qiskit import ExactExecutor, IBMExecutor, ParameterShift, build_cell, unroll
 from qrnn_qiskit.angle_map import Array
+from qrnn_qiskit.circuit import FAMILIES
+from qrnn_qiskit.execution.isa import device_duration
+from qrnn_qiskit.gradients import GradientProblem
 from qrnn_qiskit.learning.datasets.parity import Parity
 from qrnn_qiskit.learning.optimizers.adam import Adam
 from qrnn_qiskit.run.jobs import run_job
@@ -103,6 +107,40 @@ def print_parity() -> None:
         print(f"| {num_steps} | {counts[0]}/20 | {counts[1]}/20 |")
 
 
+def print_costs(device: str, num_steps: int = 6) -> None:
+    """A row for each family at its published size: what a step and a gradient cost on a chip."""
+    executor = IBMExecutor(device)
+    rows: list[tuple[str, str, dict[str, int]]] = [(name, name, {}) for name in FAMILIES.names()]
+    rows.append(("takaki, 1 + 1", "takaki", {"n_io": 1, "n_hidden": 1}))
+    print(f"| family | qubits | weights | CZ a step on {device} | us a step | rows of a gradient |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for label, name, chosen in rows:
+        cell = build_cell(name, chosen)
+        short, long = (unroll(cell, steps) for steps in (num_steps // 2, num_steps))
+        circuits = [executor.isa(unrolled) for unrolled in (short, long)]
+        gates = [circuit.two_qubit_gates for circuit in circuits]
+        seconds = [device_duration(circuit, executor.target) for circuit in circuits]
+        added = num_steps - num_steps // 2
+        problem = GradientProblem(
+            long.angle_map,
+            long.occurrences,
+            np.full(cell.num_weights, 0.5),
+            np.full((1, num_steps, cell.num_features), 0.5),
+            np.ones(num_steps, dtype=bool),
+        )
+        print(
+            f"| {label} | {cell.circuit.num_qubits} | {cell.num_weights} "
+            f"| {(gates[1] - gates[0]) / added:.0f} "
+            f"| {_per_step(seconds, added)} "
+            f"| {ParameterShift().plan(problem).num_rows} |"
+        )
+
+
+def _per_step(seconds: list[float | None], steps: int) -> str:
+    short, long = seconds
+    return "unknown" if short is None or long is None else f"{(long - short) / steps * 1e6:.1f}"
+
+
 def print_jobs(names: list[str], seeds: int, overrides: list[str]) -> None:
     """A row for each job and seed: loss, scores on held-out data, seconds."""
     print("| job | seed | best loss | model | scores | s |\n| --- | --- | --- | --- | --- | --- |")
@@ -129,9 +167,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="seeds of each job")
     parser.add_argument("--set", action="append", default=[], help="key=value, as for qrnn run")
     parser.add_argument("--parity", action="store_true", help="the table of the parity cell")
+    parser.add_argument("--costs", metavar="DEVICE", help="the table of costs on a fake device")
     arguments = parser.parse_args()
     if arguments.parity:
         print_parity()
+        return
+    if arguments.costs:
+        print_costs(arguments.costs)
         return
     every = sorted(path.stem for path in JOBS.glob("*.toml"))
     print_jobs(arguments.jobs or every, arguments.seeds, arguments.set)
