@@ -69,6 +69,18 @@ def test_ridge_recovers_a_linear_filter() -> None:
     assert rmse(predictions, splits.test.targets, ALL) == pytest.approx(np.hypot(0.3, 0.7), rel=0.1)
 
 
+def test_one_long_sequence_is_enough_for_a_filter() -> None:
+    """A cosine is the sum of its last two values, weighted: every later step is told exactly."""
+    wave = np.cos(0.3 * np.arange(81))[:, None]
+    train = Dataset(wave[None, :40], wave[None, 1:41])
+    test = Dataset(wave[None, 40:80], wave[None, 41:])
+    empty = train.sequences(slice(0))
+    splits = Splits(train, empty, test, ("x",), ("x",), (0,))
+    predictions = linear_ridge(splits, test, step_mask(40, None))
+    assert np.abs(predictions - test.targets)[:, 1:].max() < 1e-3
+    assert np.abs(predictions - test.targets)[:, 0].max() > 0.1
+
+
 @pytest.mark.parametrize("lags", [1, 3, None])
 def test_no_baseline_sees_a_later_feature(lags: int | None) -> None:
     splits = random_splits(noise=0.1)
@@ -143,15 +155,3 @@ def test_figures_on_the_shipped_data() -> None:
     ridge = splits.scaling.unscale_targets(linear_ridge(splits, splits.test, mask))
     kept = splits.scaling.unscale_targets(persistence(splits, splits.test))
     assert rmse(ridge, targets, mask) < 0.6 < rmse(kept, targets, mask) < 1.3
-
-
-def test_one_long_sequence_is_enough_for_a_filter() -> None:
-    """A cosine is the sum of its last two values, weighted: every later step is told exactly."""
-    wave = np.cos(0.3 * np.arange(81))[:, None]
-    train = Dataset(wave[None, :40], wave[None, 1:41])
-    test = Dataset(wave[None, 40:80], wave[None, 41:])
-    empty = train.sequences(slice(0))
-    splits = Splits(train, empty, test, ("x",), ("x",), (0,))
-    predictions = linear_ridge(splits, test, step_mask(40, None))
-    assert np.abs(predictions - test.targets)[:, 1:].max() < 1e-3
-    assert np.abs(predictions - test.targets)[:, 0].max() > 0.1
