@@ -313,10 +313,10 @@ def _flat(bound: QuantumCircuit) -> Iterator[tuple[Any, tuple[int, ...], tuple[A
 def _places(circuit: QuantumCircuit) -> dict[int, int]:
     """Place in the density matrix of each qubit in use: a device has many idle ones."""
     used = {
-        circuit.find_bit(qubit).index
-        for item in circuit.data
+        qubit
+        for item, qubits, _ in _flat(circuit)
         if not isinstance(item.operation, Barrier)
-        for qubit in item.qubits
+        for qubit in qubits
     }
     return {qubit: place for place, qubit in enumerate(sorted(used))}
 

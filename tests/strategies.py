@@ -71,6 +71,7 @@ class DrawnCell:
     features: tuple[Parameter, ...]
     num_steps: int
     postselected: tuple[str, ...] = ()
+    permutation: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         return f"{self.num_steps} steps of\n{self.circuit.draw('text', fold=200)}"
@@ -82,6 +83,7 @@ def build(
     operations: Sequence[DrawnOperation | DrawnBranch],
     num_steps: int,
     num_flags: int = 0,
+    permutation: tuple[int, ...] = (),
 ) -> DrawnCell:
     """The circuit of a list of operations; only parameters that are used are declared."""
     weights = [Parameter(f"weight_{i}") for i in range(9, 13)]
@@ -125,6 +127,7 @@ def build(
         tuple(feature for feature in features if feature in used),
         num_steps,
         ("flags",) if num_flags else (),
+        permutation,
     )
 
 
@@ -161,7 +164,7 @@ def cells(draw: st.DrawFn, max_steps: int = 5, max_operations: int = 8) -> Drawn
 
 @st.composite
 def postselected_cells(draw: st.DrawFn, max_steps: int = 3, max_operations: int = 7) -> DrawnCell:
-    """Cells with 1 or 2 post-selected bits, measured anywhere, and resets of any qubit."""
+    """Cells with 1 or 2 post-selected bits, measured anywhere, resets, and a permutation."""
     num_io, num_hidden = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     num_qubits = num_io + num_hidden
     operations = draw(
@@ -175,7 +178,9 @@ def postselected_cells(draw: st.DrawFn, max_steps: int = 3, max_operations: int 
         qubit = draw(st.integers(0, num_qubits - 1))
         place = draw(st.integers(0, len(operations)))
         operations.insert(place, DrawnOperation(kind, (qubit,), bit=bit))
-    return build(num_io, num_hidden, operations, draw(st.integers(1, max_steps)), num_flags)
+    permutation = draw(st.one_of(st.just(()), st.permutations(range(num_qubits)).map(tuple)))
+    num_steps = draw(st.integers(1, max_steps))
+    return build(num_io, num_hidden, operations, num_steps, num_flags, permutation)
 
 
 @st.composite
@@ -184,7 +189,8 @@ def feed_forward_cells(
 ) -> DrawnCell:
     """Cells with `if` statements, on bits of the same step and of the one before.
 
-    With or without `else`; bits are measured anywhere, some twice, and any qubit is reset.
+    With or without `else`; bits are measured anywhere, some twice, any qubit is reset, and the
+    qubits may change roles between the steps.
     """
     num_io, num_hidden = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     num_qubits = num_io + num_hidden
@@ -212,7 +218,9 @@ def feed_forward_cells(
         branches = st.lists(gate, max_size=2).map(tuple)
         branch = DrawnBranch(bit, draw(st.integers(0, 1)), draw(branches), draw(branches))
         operations.insert(place, branch)
-    return build(num_io, num_hidden, operations, draw(st.integers(1, max_steps)), num_flags)
+    permutation = draw(st.one_of(st.just(()), st.permutations(range(num_qubits)).map(tuple)))
+    num_steps = draw(st.integers(1, max_steps))
+    return build(num_io, num_hidden, operations, num_steps, num_flags, permutation)
 
 
 def _array(shape: tuple[int, ...], low: float, high: float) -> st.SearchStrategy[Array]:

@@ -47,6 +47,8 @@ class Cell:
         last: operations that only the last step has, after the others; same bits as `circuit`.
         postselected: classical bits of `circuit`, ascending, that must be read 0: a shot is kept
             at step t if those of steps 0 ... t all were.
+        permutation: how the qubits change roles between steps, without a gate: in the next step
+            qubit i is what qubit `permutation[i]` was; empty if they keep them.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Cell:
     encodings: Mapping[str, str]
     last: QuantumCircuit
     postselected: tuple[int, ...] = ()
+    permutation: tuple[int, ...] = ()
 
     @staticmethod
     def from_circuit(
@@ -67,6 +70,7 @@ class Cell:
         last: QuantumCircuit | None = None,
         name: str | None = None,
         postselected: Sequence[str] | None = None,
+        permutation: Sequence[int] | None = None,
     ) -> Cell:
         """A cell from one time step as a `QuantumCircuit`.
 
@@ -80,6 +84,8 @@ class Cell:
             name: what messages call the cell; `circuit.name` by default.
             postselected: names of the classical registers whose bits are post-selected on 0; may
                 instead stand in `circuit.metadata` under this key.
+            permutation: indices of the circuit's qubits: between two steps qubit i takes over from
+                qubit `permutation[i]`; may instead stand in `circuit.metadata` under this key.
 
         Raises:
             CellError: saying what makes the circuit unfit, and how to mend it.
@@ -101,10 +107,14 @@ class Cell:
                 postselected if postselected is not None else metadata.get("postselected", ()),
                 name,
             ),
+            permutation=tuple(
+                permutation if permutation is not None else metadata.get("permutation", ())
+            ),
         )._checked()
 
     def _checked(self) -> Cell:
         _check_registers(self)
+        _check_permutation(self)
         _check_operations(self)
         _check_conditions(self)
         _check_roles(self)
@@ -214,6 +224,15 @@ def _check_registers(cell: Cell) -> None:
     if cell.last.qubits != cell.circuit.qubits or cell.last.clbits != cell.circuit.clbits:
         raise CellError(
             f"cell {cell.name!r}: the operations of the last step must use the cell's own registers"
+        )
+
+
+def _check_permutation(cell: Cell) -> None:
+    count = cell.circuit.num_qubits
+    if cell.permutation and sorted(cell.permutation) != list(range(count)):
+        raise CellError(
+            f"cell {cell.name!r}: permutation {list(cell.permutation)}: name each of the {count} "
+            "qubits once, in the order of the places that they take in the next step"
         )
 
 

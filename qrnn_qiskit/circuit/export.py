@@ -51,6 +51,10 @@ def canonical_text(cell: Cell) -> str:
         encoding = cell.encodings.get(feature.name, "")
         inputs += [f"@qrnn.feature {encoding}".rstrip(), f"input float[64] {feature.name};"]
     registers = [f"qubit[{r.size}] {r.name};" for r in cell.circuit.qregs]
+    if cell.permutation:
+        names = [f"{r.name}[{i}]" for r in cell.circuit.qregs for i in range(r.size)]
+        taken = ", ".join(names[i] for i in cell.permutation)
+        registers.insert(0, f"@qrnn.permute {taken}")
     for register in cell.circuit.cregs:
         if cell.circuit.find_bit(register[0]).index in cell.postselected:
             registers.append("@qrnn.postselect")

@@ -40,6 +40,7 @@ REFUSED: dict[type[ast.QASMNode], str] = {
 ROLES = ("qrnn.weight", "qrnn.feature")
 LAST_STEP = "qrnn.last_step"
 POSTSELECT = "qrnn.postselect"
+PERMUTE = "qrnn.permute"
 
 
 @final
@@ -52,6 +53,8 @@ class _Declarations:
     encodings: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     postselected: list[str] = field(default_factory=list)
+    qubits: list[str] = field(default_factory=list)
+    permutation: list[str] = field(default_factory=list)
 
 
 def load_qasm(path: Path) -> Cell:
@@ -100,6 +103,7 @@ def parse_qasm(text: str, *, name: str, source: str) -> Cell:
             last=last_circuit,
             name=name,
             postselected=declarations.postselected,
+            permutation=[declarations.qubits.index(q) for q in declarations.permutation],
         )
     except CellError as error:
         raise CellError(f"{source}: {error}") from None
@@ -147,12 +151,41 @@ def _read_declarations(program: ast.Program, source: str) -> _Declarations:
         if isinstance(statement, ast.IODeclaration):
             _read_input(statement, found, where)
         elif isinstance(statement, ast.QubitDeclaration):
-            found.sizes[statement.qubit.name] = _size(statement.size)
+            _read_qubits(statement, found, where)
         elif isinstance(statement, ast.ClassicalDeclaration):
             found.sizes[statement.identifier.name] = _size(getattr(statement.type, "size", None))
             if any(a.keyword == POSTSELECT for a in statement.annotations):
                 found.postselected.append(statement.identifier.name)
+    _check_permutation(program, found, source)
     return found
+
+
+def _read_qubits(statement: ast.QubitDeclaration, found: _Declarations, where: str) -> None:
+    name, size = statement.qubit.name, _size(statement.size)
+    found.sizes[name] = size
+    found.qubits += [f"{name}[{i}]" for i in range(size)]
+    for annotation in statement.annotations:
+        if annotation.keyword != PERMUTE:
+            continue
+        if found.permutation:
+            raise CellError(f"{where}: @{PERMUTE} stands in the file twice: once says all")
+        found.permutation = (annotation.command or "").replace(",", " ").split() or ["?"]
+
+
+def _check_permutation(program: ast.Program, found: _Declarations, source: str) -> None:
+    if not found.permutation or sorted(found.permutation) == sorted(found.qubits):
+        return
+    (line,) = (
+        _line(annotation)
+        for statement in program.statements
+        for annotation in getattr(statement, "annotations", ())
+        if annotation.keyword == PERMUTE
+    )
+    raise CellError(
+        f"{source}:{line}: @{PERMUTE} names each qubit once, in the order of the places that they "
+        f"take in the next step, such as @{PERMUTE} "
+        f"{', '.join([*found.qubits[1:], *found.qubits[:1]])}"
+    )
 
 
 def _declared_name(statement: ast.QASMNode) -> str:
@@ -237,7 +270,7 @@ def _check_statements(program: ast.Program, found: _Declarations, source: str) -
 
 
 def _check_annotations(statement: ast.QASMNode, where: str) -> None:
-    known = (*ROLES, LAST_STEP, POSTSELECT)
+    known = (*ROLES, LAST_STEP, POSTSELECT, PERMUTE)
     for annotation in getattr(statement, "annotations", ()):
         name = annotation.keyword
         if not name.startswith("qrnn."):
@@ -248,6 +281,10 @@ def _check_annotations(statement: ast.QASMNode, where: str) -> None:
             )
         if name in ROLES and not isinstance(statement, ast.IODeclaration):
             raise CellError(f"{where}: @{name} stands on the line before an input declaration")
+        if name == PERMUTE and not isinstance(statement, ast.QubitDeclaration):
+            raise CellError(
+                f"{where}: @{name} stands on the line before the declaration of a qubit register"
+            )
         if name == POSTSELECT and not isinstance(statement, ast.ClassicalDeclaration):
             raise CellError(
                 f"{where}: @{name} stands on the line before the declaration of a bit register"

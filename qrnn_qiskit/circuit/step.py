@@ -68,20 +68,36 @@ def step_items(cell: Cell) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     return tuple(body), tuple(_items(cell.last, cell.name, first_gate=gates))
 
 
-def steps_of(body: Sequence[Item], last: Sequence[Item], num_steps: int) -> list[tuple[Item, ...]]:
-    """The items of each step; in the first, conditions on the step before are decided.
+def steps_of(
+    body: Sequence[Item], last: Sequence[Item], permutation: Sequence[int], num_steps: int
+) -> list[tuple[Item, ...]]:
+    """The items of each step on qubits of the whole circuit; equal steps are one object.
 
     Args:
         body: items of every step but the last.
         last: items of the last step.
+        permutation: see `Cell`.
         num_steps: T.
     """
     steps = [tuple(body)] * (num_steps - 1) + [tuple(last)]
-    steps[0] = tuple(_first_step(steps[0]))
+    if permutation:
+        known: dict[tuple[int, ...], tuple[Item, ...]] = {}
+        wire = tuple(range(len(permutation)))
+        for step in range(num_steps - 1):
+            if wire not in known:
+                known[wire] = _moved(body, wire)
+            steps[step] = known[wire]
+            wire = tuple(wire[i] for i in permutation)
+        steps[-1] = _moved(last, wire)
     return steps
 
 
-def _first_step(items: Sequence[Item]) -> Iterator[Item]:
+def _moved(items: Sequence[Item], wire: Sequence[int]) -> tuple[Item, ...]:
+    return tuple(replace(item, qubits=tuple(wire[q] for q in item.qubits)) for item in items)
+
+
+def first_step(items: Sequence[Item]) -> Iterator[Item]:
+    """The items of the first step: before it all bits are 0, which decides some conditions."""
     measured: set[int] = set()
     for item in items:
         condition = item.condition

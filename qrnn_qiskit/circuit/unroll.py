@@ -16,7 +16,7 @@ from qrnn_qiskit.circuit.branch import Condition
 from qrnn_qiskit.circuit.cell import Cell
 from qrnn_qiskit.circuit.light_cone import influence
 from qrnn_qiskit.circuit.rewrite import rotation_gate
-from qrnn_qiskit.circuit.step import Item, step_items, steps_of
+from qrnn_qiskit.circuit.step import Item, first_step, step_items, steps_of
 from qrnn_qiskit.errors import CellError
 from qrnn_qiskit.occurrence import OccurrenceTable
 
@@ -72,7 +72,9 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
     if num_steps < 1:
         raise CellError(f"num_steps = {num_steps}: a sequence has at least one step")
     body, last = step_items(cell)
-    steps = steps_of(body, _tidy([*body, *last]), num_steps)
+    whole = steps_of(body, [*body, *last], cell.permutation, num_steps)
+    steps = steps_of(body, _tidy([*body, *last]), cell.permutation, num_steps)
+    steps[0] = tuple(first_step(steps[0]))
     circuit = QuantumCircuit(*cell.circuit.qregs, name=f"{cell.name}_{num_steps}")
     value_of: dict[int, Clbit] = {}  # where each bit of the cell now is
     for step, items in enumerate(steps):
@@ -86,12 +88,7 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
             else:
                 _append_branches(circuit, inner, step, _asked(circuit, condition, value_of))
     # Rotations of a branch that is never taken keep their place.
-    rotations = [
-        (step, item)
-        for step in range(num_steps)
-        for item in (body if step < num_steps - 1 else [*body, *last])
-        if item.gate >= 0
-    ]
+    rotations = [(step, i) for step, items in enumerate(whole) for i in items if i.gate >= 0]
     occurrences = OccurrenceTable(
         names=tuple(_name(step, item) for step, item in rotations),
         step=np.array([step for step, _ in rotations], dtype=np.intp),

@@ -59,6 +59,39 @@ def register_of(circuit: QuantumCircuit, name: str) -> ClassicalRegister:
     return register
 
 
+def narrowed(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit with each `if` on the qubits that its branches use: routing widens them."""
+    if not any(isinstance(item.operation, IfElseOp) for item in circuit.data):
+        return circuit
+    result = circuit.copy_empty_like()
+    for item in circuit.data:
+        operation = item.operation
+        if not isinstance(operation, IfElseOp):
+            result.append(operation, item.qubits, item.clbits)
+            continue
+        used = sorted(
+            {
+                block.find_bit(q).index
+                for block in operation.blocks
+                for inner in block.data
+                if inner.operation.name != "barrier"
+                for q in inner.qubits
+            }
+        )
+        blocks = [_restricted(block, used) for block in operation.blocks]
+        result.append(operation.replace_blocks(blocks), [item.qubits[q] for q in used], item.clbits)
+    return result
+
+
+def _restricted(block: QuantumCircuit, used: list[int]) -> QuantumCircuit:
+    qubits = [block.qubits[q] for q in used]
+    result = QuantumCircuit(qubits, block.clbits, *block.cregs)
+    for inner in block.data:
+        if set(inner.qubits) <= set(qubits):
+            result.append(inner.operation, inner.qubits, inner.clbits)
+    return result
+
+
 def flat_operations(circuit: QuantumCircuit) -> Iterator[FlatOperation]:
     """All operations of a circuit.
 

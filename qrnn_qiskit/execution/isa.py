@@ -12,7 +12,7 @@ from qiskit.transpiler import Target, generate_preset_pass_manager
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
-from qrnn_qiskit.execution.flat import flat_operations
+from qrnn_qiskit.execution.flat import flat_operations, narrowed
 
 
 @final
@@ -104,7 +104,7 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
         seed_transpiler=options.seed_transpiler,
         initial_layout=None if layout is None else list(layout),
     )
-    isa = manager.run(circuit)
+    isa = narrowed(manager.run(circuit))
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
     return ISACircuit(
         circuit=isa,

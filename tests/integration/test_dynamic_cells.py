@@ -55,6 +55,7 @@ def cell_of(drawn: DrawnCell) -> Cell:
         features=drawn.features,
         name="drawn",
         postselected=drawn.postselected,
+        permutation=drawn.permutation,
     )
 
 
@@ -64,7 +65,7 @@ def logical_model(cell: Cell, kind: OutputKind) -> Any:
     def values(weights: Array, features: Array) -> Array:
         bound = dict(zip(cell.weights, weights, strict=True))
         steps = [dict(zip(cell.features, step, strict=True)) for step in features]
-        joint = reference_cell_joint(cell.circuit, bound, steps)
+        joint = reference_cell_joint(cell.circuit, bound, steps, cell.permutation or None)
         return raw_values(joint, (len(features), cell.num_clbits), cell.postselected, kind)
 
     return values

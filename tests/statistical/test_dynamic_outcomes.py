@@ -50,7 +50,34 @@ def postselected_cell() -> Cell:
     return Cell.from_circuit(circuit, weights=[a, b, c], features=[x], postselected=["flag"])
 
 
-CELLS = {"post-selection": postselected_cell}
+def feed_forward_cell() -> Cell:
+    """Gates on the step's own bit and on that of the step before; the qubits change roles."""
+    circuit = QuantumCircuit(
+        QuantumRegister(1, "io"),
+        QuantumRegister(1, "hidden"),
+        ClassicalRegister(1, "first"),
+        ClassicalRegister(1, "readout"),
+        name="feed_forward",
+    )
+    a, b, c, x = (Parameter(name) for name in "abcx")
+    with circuit.if_test((circuit.clbits[1], 1)) as otherwise:
+        circuit.ry(c, 1)
+        circuit.x(0)
+    with otherwise:
+        circuit.sx(1)
+    circuit.ry(x, 0)
+    circuit.rx(a, 0)
+    circuit.measure(0, 0)
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.x(0)  # a reset by hand
+    circuit.crx(b, 1, 0)
+    circuit.measure(0, 1)
+    circuit.reset(0)
+    circuit.ry(a, 0)
+    return Cell.from_circuit(circuit, weights=[a, b, c], features=[x], permutation=[1, 0])
+
+
+CELLS = {"post-selection": postselected_cell, "feed-forward": feed_forward_cell}
 
 
 def joint_of(

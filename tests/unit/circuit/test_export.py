@@ -18,7 +18,7 @@ from qrnn_qiskit.circuit import FAMILIES, Cell, build_cell, load_cell, to_qasm, 
 from qrnn_qiskit.circuit.qasm import parse_qasm
 from qrnn_qiskit.errors import CellError
 from qrnn_qiskit.run.cells import export_cell
-from tests.strategies import DrawnCell, cells, postselected_cells
+from tests.strategies import DrawnCell, cells, feed_forward_cells, postselected_cells
 from tests.unit.circuit.test_rewrite import GATES, cell_of, label
 
 CIRCUITS = Path(__file__).parents[3] / "circuits"
@@ -54,17 +54,19 @@ def test_random_cells_come_back_the_same(drawn: DrawnCell) -> None:
     )
 
 
-@given(postselected_cells(max_steps=1))
-def test_post_selected_cells_come_back_the_same(drawn: DrawnCell) -> None:
+@given(st.one_of(postselected_cells(1), feed_forward_cells(1, postselected=True)))
+def test_dynamic_cells_come_back_the_same(drawn: DrawnCell) -> None:
     cell = Cell.from_circuit(
         drawn.circuit,
         weights=drawn.weights,
         features=drawn.features,
         name="c",
         postselected=drawn.postselected,
+        permutation=drawn.permutation,
     )
     check_round_trip(cell)
     assert round_trip(cell).postselected == cell.postselected
+    assert round_trip(cell).permutation == cell.permutation
     plain = Cell.from_circuit(
         drawn.circuit, weights=drawn.weights, features=drawn.features, name="c"
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
 
@@ -15,7 +16,7 @@ from qrnn_qiskit.circuit import Cell, UnrolledCircuit, build_cell, unroll
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.bits import OutputKind
 from qrnn_qiskit.execution.dead_weights import EXACT, NUMERICAL, dead_weights
-from tests.strategies import DrawnCell, cells, postselected_cells
+from tests.strategies import DrawnCell, cells, feed_forward_cells, postselected_cells
 
 Build = Callable[[QuantumCircuit, list[Parameter]], None]
 
@@ -66,14 +67,21 @@ def test_no_influence_means_no_derivative(drawn: DrawnCell) -> None:
     assert np.all(derivatives(unrolled, "probabilities")[~mask] < 1e-12)
 
 
-@given(postselected_cells(max_steps=4))
-def test_no_influence_on_raw_values_means_no_derivative(drawn: DrawnCell) -> None:
+@given(
+    st.one_of(
+        postselected_cells(max_steps=4),
+        feed_forward_cells(max_steps=4),
+        feed_forward_cells(max_steps=4, postselected=True),
+    )
+)
+def test_no_influence_in_a_dynamic_cell_means_no_derivative(drawn: DrawnCell) -> None:
     cell = Cell.from_circuit(
         drawn.circuit,
         weights=drawn.weights,
         features=drawn.features,
         name="drawn",
         postselected=drawn.postselected,
+        permutation=drawn.permutation,
     )
     unrolled = unroll(cell, drawn.num_steps)
     mask = unrolled.occurrences.influence
