@@ -234,10 +234,18 @@ def test_viqueira_with_two_variables(family: str, axes: str) -> None:
 
 
 @pytest.mark.parametrize("final_rx", [True, False])
-def test_li_pqrnn(final_rx: bool) -> None:
-    """The ring is exp(i theta ZZ), without a factor 1/2 and with a plus sign."""
+@pytest.mark.parametrize("family", ["li_pqrnn", "li_sqrnn"])
+def test_li(family: str, final_rx: bool) -> None:
+    """The ring is exp(i theta ZZ), without a factor 1/2 and with a plus sign.
+
+    Staggered roles: the circuit stays and the state moves, each qubit one place up the ring.
+    """
     wires = Wires(4)
     weights, features = drawn(20 if final_rx else 16, 4)
+    move = np.eye(16, dtype=np.complex128)
+    if family == "li_sqrnn":
+        labels = np.arange(16).reshape(2, 2, 2, 2).transpose(3, 0, 1, 2).ravel()
+        move = move[labels]
 
     def step(x: float) -> Matrix:
         gates = [wires.turn("y", q, np.arccos(x)) for q in (0, 1)]
@@ -251,9 +259,11 @@ def test_li_pqrnn(final_rx: bool) -> None:
             gates += [wires.turn("x", q, a) for q, a in enumerate(weights[16:])]
         return product_of(gates)
 
-    expected = wires.outputs([step(x) for x in features[:, 0]], io=[0, 1], read=[0])
+    first, *others = [step(x) for x in features[:, 0]]
+    steps = [first, *(matrix @ move for matrix in others)]
+    expected = wires.outputs(steps, io=[0, 1], read=[0])
     options = {"n_io": 2, "n_hidden": 2, "final_rx": final_rx}
-    found = outputs_of("li_pqrnn", options, weights, features)
+    found = outputs_of(family, options, weights, features)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -496,6 +506,7 @@ def test_hardware_efficient_needs_no_swaps(device: str) -> None:
         ("connerty", (8, 110, 1, 4)),
         ("hardware_efficient", (3, 22, 1, 1)),
         ("li_pqrnn", (6, 30, 1, 1)),
+        ("li_sqrnn", (6, 30, 1, 1)),
         ("qru", (6, 72, 1, 2)),
         ("reupload", (3, 31, 1, 1)),
         ("takaki", (6, 54, 1, 3)),
