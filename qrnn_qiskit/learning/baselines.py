@@ -6,8 +6,6 @@ of the data set given (scaled, where it is).
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,8 +14,6 @@ from qrnn_qiskit.learning.ridge import PENALTIES, RidgeFit
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-_DEFAULT_PENALTY: Final = 1e-3
 
 
 def persistence(splits: Splits, data: Dataset) -> Array:
@@ -43,20 +39,26 @@ def linear_ridge(splits: Splits, data: Dataset, mask: Mask, lags: int | None = N
     """Predictions `[N, T, M]` of a linear regression on the last `lags` steps' features.
 
     There is one regression for each number of steps available: step t < lags - 1 has only t + 1,
-    all later steps share one. Each is fitted on the training part with standardised features; the
+    all later steps share one. Each is fitted on the training part with standardised features, on
+    its own step, or on all steps from there on where the sequences are too few for that; the
     penalty, one for all, is the best of 1e-8 … 1e2 on the validation part at the steps in `mask`,
-    or 1e-3 without a validation part.
+    or by generalized cross-validation of the last regression.
 
     Args:
         splits: training and validation parts.
         data: sequences to predict, of the same number of steps.
         mask: `[T]` steps that count.
-        lags: steps back that are used, the present one included; None: the whole window.
+        lags: steps back that are used, the present one included; None: the whole window, or fewer
+            where few sequences would leave less samples than inputs.
     """
     num_steps = splits.train.num_steps
-    lags = num_steps if lags is None else min(lags, num_steps)
+    if lags is None:
+        # The regression that all later steps share must have as many samples as inputs.
+        sequences, features = splits.train.num_sequences, splits.train.features.shape[2]
+        lags = max(1, sequences * (num_steps + 1) // (sequences + features))
+    lags = min(lags, num_steps)
     fits = [_fit(splits.train, used, lags) for used in range(1, lags + 1)]
-    penalty = _DEFAULT_PENALTY
+    penalty = min(PENALTIES, key=fits[-1].cross_validation)
     if splits.validation.num_sequences:
 
         def validation_error(candidate: float) -> float:
@@ -100,15 +102,18 @@ def _previous(labels: Array, num_classes: int) -> NDArray[np.intp]:
 
 
 def _fit(train: Dataset, used: int, lags: int) -> RidgeFit:
-    inputs = _lagged(train.features, used, lags)
-    return RidgeFit.of(inputs, train.targets[:, _steps(used, lags)].reshape(len(inputs), -1))
+    steps = _steps(used, lags)
+    if train.num_sequences <= used * train.features.shape[2]:
+        steps = slice(used - 1, None)  # too few samples at one step: later ones say the same
+    inputs = _lagged(train.features, used, steps)
+    return RidgeFit.of(inputs, train.targets[:, steps].reshape(len(inputs), -1))
 
 
 def _predict(fits: list[RidgeFit], data: Dataset, penalty: float) -> Array:
     predictions = np.empty_like(data.targets)
     for used, fit in enumerate(fits, start=1):
         steps = _steps(used, len(fits))
-        predicted = fit.predict(_lagged(data.features, used, len(fits)), penalty)
+        predicted = fit.predict(_lagged(data.features, used, steps), penalty)
         predictions[:, steps] = predicted.reshape(predictions[:, steps].shape)
     return predictions
 
@@ -118,9 +123,9 @@ def _steps(used: int, lags: int) -> slice:
     return slice(used - 1, used if used < lags else None)
 
 
-def _lagged(features: Array, used: int, lags: int) -> Array:
-    """Inputs `[N * steps, used * F]` of the regression that uses `used` steps."""
+def _lagged(features: Array, used: int, steps: slice) -> Array:
+    """Inputs `[N * steps, used * F]`: the last `used` steps up to each of `steps`."""
     num_sequences, num_steps, _ = features.shape
-    last = np.arange(num_steps)[_steps(used, lags)]
+    last = np.arange(num_steps)[steps]
     window = features[:, last[:, None] - np.arange(used)]
     return window.reshape(num_sequences * len(last), -1)

@@ -37,23 +37,34 @@ class LiPQRNN:
 
         The paper's output is p(1) = (1 - <Z>) / 2, which `readout.head = "scale"` can express.
         """
-        io, hidden = QuantumRegister(self.n_io, "io"), QuantumRegister(self.n_hidden, "hidden")
-        circuit = QuantumCircuit(io, hidden, ClassicalRegister(1, "readout"), name="li_pqrnn")
-        feature, weights = Parameter("signal"), Weights()
-        circuit.ry(feature, io)
-        qubits = circuit.qubits
+        return li_cell("li_pqrnn", self.n_io, self.n_hidden, self.final_rx)
+
+
+def li_cell(
+    name: str, n_io: int, n_hidden: int, final_rx: bool, permutation: tuple[int, ...] = ()
+) -> Cell:
+    """The circuit that both cells of the paper have; `permutation` is that of `Cell`."""
+    io, hidden = QuantumRegister(n_io, "io"), QuantumRegister(n_hidden, "hidden")
+    circuit = QuantumCircuit(io, hidden, ClassicalRegister(1, "readout"), name=name)
+    feature, weights = Parameter("signal"), Weights()
+    circuit.ry(feature, io)
+    qubits = circuit.qubits
+    for qubit in qubits:
+        rotate(circuit, qubit, "xzx", weights)
+    for i in range(len(qubits) if len(qubits) > 2 else 1):
+        circuit.rzz(-2 * weights.new(), qubits[i], qubits[(i + 1) % len(qubits)])
+    if final_rx:
         for qubit in qubits:
-            rotate(circuit, qubit, "xzx", weights)
-        for i in range(len(qubits) if len(qubits) > 2 else 1):
-            circuit.rzz(-2 * weights.new(), qubits[i], qubits[(i + 1) % len(qubits)])
-        if self.final_rx:
-            for qubit in qubits:
-                rotate(circuit, qubit, "x", weights)
-        circuit.measure(io[0], 0)
-        circuit.reset(io)
-        return Cell.from_circuit(
-            circuit, weights=weights, features=[feature], encodings={"signal": "arccos"}
-        )
+            rotate(circuit, qubit, "x", weights)
+    circuit.measure(io[0], 0)
+    circuit.reset(io)
+    return Cell.from_circuit(
+        circuit,
+        weights=weights,
+        features=[feature],
+        encodings={"signal": "arccos"},
+        permutation=permutation,
+    )
 
 
 PROVIDES = LiPQRNN

@@ -96,6 +96,15 @@ def test_families_come_back_the_same_with_any_options(options: dict[str, Any]) -
     assert parse_qasm(text, name=cell.name, source="exported").digest == cell.digest
 
 
+@pytest.mark.parametrize("family", FAMILIES.names())
+def test_every_family_comes_back_the_same(family: str) -> None:
+    check_round_trip(build_cell(family))
+
+
+def test_neurons_repeated_until_success_come_back_the_same() -> None:
+    check_round_trip(build_cell("bausch", {"neuron": "rus", "attempts": 3}))
+
+
 def test_parity2_comes_back_the_same() -> None:
     cell = build_cell("parity2")
     again = round_trip(cell)

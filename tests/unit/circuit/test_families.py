@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import reduce
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -58,17 +60,26 @@ class Wires:
 
     def outputs(self, steps: list[Matrix], io: list[int], read: list[int] | None = None) -> Array:
         """<Z> `[T, K]` of the qubits `read` after each step's unitary, `io` then reset."""
+        observables = [self.pauli("z", q) for q in read or io]
+        return np.array(
+            [[np.trace(z @ rho).real for z in observables] for rho in self.states(steps, io)]
+        )
+
+    def traces(self, steps: list[Matrix], io: list[int]) -> Array:
+        """Chance `[T]` that all post-selected measurements so far have succeeded."""
+        return np.array([np.trace(rho).real for rho in self.states(steps, io)])
+
+    def states(self, steps: list[Matrix], io: list[int]) -> Iterator[Matrix]:
+        """Density matrices after each step's matrix, before `io` is reset."""
         state = np.zeros((2**self.count, 2**self.count), dtype=np.complex128)
         state[0, 0] = 1.0
         lower, stay = np.array([[0, 1], [0, 0]]), np.diag([1, 0])
-        results = []
-        for unitary in steps:
-            state = unitary @ state @ unitary.conj().T
-            results.append([np.trace(self.pauli("z", q) @ state).real for q in read or io])
+        for matrix in steps:
+            state = matrix @ state @ matrix.conj().T
+            yield state
             for qubit in io:
                 kraus = [self.on(**{f"q{qubit}": k.astype(np.complex128)}) for k in (stay, lower)]
                 state = sum((k @ state @ k.conj().T for k in kraus), np.zeros_like(state))
-        return np.array(results)
 
 
 def outputs_of(family: str, options: dict[str, Any], weights: Array, features: Array) -> Array:
@@ -90,6 +101,11 @@ def drawn(num_weights: int, steps: int, features: int = 1) -> tuple[Array, Array
     random = np.random.default_rng(5)
     weights = random.uniform(0.0, 2.0 * np.pi, num_weights)
     return weights, random.uniform(-1.0, 1.0, (steps, features))
+
+
+def two_qubit_gates(family: str, options: dict[str, Any]) -> int:
+    circuit = build_cell(family, options).circuit
+    return sum(len(item.qubits) == 2 for item in circuit.data)
 
 
 def takaki_hamiltonian(wires: Wires, pairs: list[tuple[int, int]], seed: int) -> list[Matrix]:
@@ -218,10 +234,18 @@ def test_viqueira_with_two_variables(family: str, axes: str) -> None:
 
 
 @pytest.mark.parametrize("final_rx", [True, False])
-def test_li_pqrnn(final_rx: bool) -> None:
-    """The ring is exp(i theta ZZ), without a factor 1/2 and with a plus sign."""
+@pytest.mark.parametrize("family", ["li_pqrnn", "li_sqrnn"])
+def test_li(family: str, final_rx: bool) -> None:
+    """The ring is exp(i theta ZZ), without a factor 1/2 and with a plus sign.
+
+    Staggered roles: the circuit stays and the state moves, each qubit one place up the ring.
+    """
     wires = Wires(4)
     weights, features = drawn(20 if final_rx else 16, 4)
+    move = np.eye(16, dtype=np.complex128)
+    if family == "li_sqrnn":
+        labels = np.arange(16).reshape(2, 2, 2, 2).transpose(3, 0, 1, 2).ravel()
+        move = move[labels]
 
     def step(x: float) -> Matrix:
         gates = [wires.turn("y", q, np.arccos(x)) for q in (0, 1)]
@@ -235,9 +259,11 @@ def test_li_pqrnn(final_rx: bool) -> None:
             gates += [wires.turn("x", q, a) for q, a in enumerate(weights[16:])]
         return product_of(gates)
 
-    expected = wires.outputs([step(x) for x in features[:, 0]], io=[0, 1], read=[0])
+    first, *others = [step(x) for x in features[:, 0]]
+    steps = [first, *(matrix @ move for matrix in others)]
+    expected = wires.outputs(steps, io=[0, 1], read=[0])
     options = {"n_io": 2, "n_hidden": 2, "final_rx": final_rx}
-    found = outputs_of("li_pqrnn", options, weights, features)
+    found = outputs_of(family, options, weights, features)
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
@@ -304,6 +330,163 @@ def test_hardware_efficient(num_features: int) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+def bausch_step(wires: Wires, shape: dict[str, int], weights: Array, bits: Array) -> Matrix:
+    """The closed form of the paper: each neuron as one (not unitary) matrix."""
+    inputs, hidden = shape["n_io"], shape["n_hidden"]
+    given = iter(weights)
+    power = 2 ** shape["order"]
+
+    def neuron(target: int) -> Matrix:
+        controls = [q for q in range(inputs + hidden) if q != target]
+        sets = [
+            chosen
+            for size in range(1, shape["degree"] + 1)
+            for chosen in combinations(controls, size)
+        ]
+        phi, theta = [next(given) for _ in sets], next(given)
+        total = np.zeros((2**wires.count,) * 2, dtype=np.complex128)
+        for state in product((0, 1), repeat=len(controls)):
+            x = dict(zip(controls, state, strict=True))
+            polynomial = sum(
+                p for p, chosen in zip(phi, sets, strict=True) if all(x[i] for i in chosen)
+            )
+            eta = (polynomial + theta + np.pi / 2) / 2
+            gate = np.cos(eta) ** power * np.eye(2) + np.sin(eta) ** power * np.array(
+                [[0, -1], [1, 0]]
+            )
+            select = {
+                f"q{q}": np.diag([1.0 - b, float(b)]).astype(np.complex128) for q, b in x.items()
+            }
+            total += wires.on(**select, **{f"q{target}": gate.astype(np.complex128)})
+        return total
+
+    write = [wires.pauli("x", i) for i in range(inputs) if bits[i]]
+    gates = list(write)
+    for stage in range(1 + shape["stages"]):
+        if stage:
+            gates += [wires.turn("y", inputs + w, next(given)) for w in range(hidden)]
+        gates += [neuron(inputs + w) for w in range(hidden)]
+    gates += write
+    gates += [neuron(i) for i in range(inputs)]
+    return product_of(gates)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"n_io": 1, "n_hidden": 1, "stages": 0, "order": 1, "degree": 1},
+        {"n_io": 2, "n_hidden": 1, "stages": 1, "order": 2, "degree": 1},
+        {"n_io": 1, "n_hidden": 2, "stages": 1, "order": 2, "degree": 2},
+        {"n_io": 1, "n_hidden": 1, "stages": 1, "order": 3, "degree": 1},
+        {"n_io": 2, "n_hidden": 2, "stages": 1, "order": 1, "degree": 3},
+    ],
+    ids=str,
+)
+def test_bausch(shape: dict[str, int]) -> None:
+    """Raw values: <Z> times the chance that all neurons have succeeded so far, and that chance."""
+    inputs, size = shape["n_io"], shape["n_io"] + shape["n_hidden"]
+    cell = build_cell("bausch", shape)
+    neurons = (1 + shape["stages"]) * shape["n_hidden"] + inputs
+    subsets = sum(comb(size - 1, k) for k in range(1, shape["degree"] + 1))
+    assert cell.num_weights == neurons * (1 + subsets) + shape["stages"] * shape["n_hidden"]
+    random = np.random.default_rng(8)
+    weights = random.normal(0.0, 0.7, cell.num_weights)
+    bits = random.integers(0, 2, (3, inputs)).astype(np.float64)
+    wires = Wires(size)
+    steps = [bausch_step(wires, shape, weights, word) for word in bits]
+    io = list(range(inputs))
+    unrolled = unroll(cell, 3)
+    found = ExactExecutor().forward(unrolled, unrolled.angle_map.angles(weights, bits[None]), "z")
+    np.testing.assert_allclose(found[0, :, :-1], wires.outputs(steps, io), atol=1e-12)
+    np.testing.assert_allclose(found[0, :, -1], wires.traces(steps, io), atol=1e-12)
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 4])
+def test_bausch_neurons_that_are_repeated_until_success(attempts: int) -> None:
+    """Kraus operators S F^k of a neuron: k failures with their undoing, then a success."""
+    cell = build_cell("bausch", {"n_hidden": 1, "stages": 0, "neuron": "rus", "attempts": attempts})
+    weights = np.array([0.7, -0.4, 0.3, 0.9])
+    wires, flip = Wires(2), np.array([[0, -1], [1, 0]])
+    undo = expm(0.75j * np.pi * PAULIS["y"])
+
+    def tried(state: Matrix, control: int, phi: float, theta: float) -> Matrix:
+        success, failure = np.zeros((2, 4, 4), dtype=np.complex128)
+        for x in (0, 1):
+            eta = (phi * x + theta + np.pi / 2) / 2
+            good = np.cos(eta) ** 2 * np.eye(2) + np.sin(eta) ** 2 * flip
+            bad = undo @ (np.sin(eta) * np.cos(eta) * (flip - np.eye(2)))
+            select = {f"q{control}": np.diag([1.0 - x, float(x)]).astype(np.complex128)}
+            success += wires.on(**select, **{f"q{1 - control}": good.astype(np.complex128)})
+            failure += wires.on(**select, **{f"q{1 - control}": bad})
+        result = np.zeros((4, 4), dtype=np.complex128)
+        for k in range(attempts):
+            kraus = success @ np.linalg.matrix_power(failure, k)
+            result += kraus @ state @ kraus.conj().T
+        return result
+
+    state = np.zeros((4, 4), dtype=np.complex128)
+    state[0, 0] = 1.0
+    expected = []
+    for bit in (1, 0, 1):
+        write = wires.pauli("x", 0) if bit else np.eye(4)
+        state = tried(write @ state @ write, 0, weights[0], weights[1])
+        state = tried(write @ state @ write, 1, weights[2], weights[3])
+        expected.append([np.trace(wires.pauli("z", 0) @ state).real, np.trace(state).real])
+        kraus = [wires.on(q0=np.diag([1.0, 0.0]).astype(np.complex128))]
+        kraus.append(kraus[0] @ wires.pauli("x", 0))
+        state = sum((k @ state @ k.conj().T for k in kraus), np.zeros_like(state))
+    unrolled = unroll(cell, 3)
+    angles = unrolled.angle_map.angles(weights, np.array([1.0, 0.0, 1.0])[None, :, None])
+    found = ExactExecutor().forward(unrolled, angles, "z")[0]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_bausch_neurons_succeed_as_often_as_the_paper_says() -> None:
+    """At eta = pi/4 an order-k neuron survives with probability 1/2, 1/8, 1/128."""
+    for order, chance in ((1, 1 / 2), (2, 1 / 8), (3, 1 / 128)):
+        cell = build_cell("bausch", {"n_hidden": 1, "stages": 0, "order": order})
+        unrolled = unroll(cell, 1)
+        angles = unrolled.angle_map.angles(np.zeros(4), np.zeros((1, 1, 1)))
+        raw = ExactExecutor().forward(unrolled, angles, "z")
+        assert raw[0, 0, -1] == pytest.approx(chance**2, abs=1e-14)
+
+
+def test_bausch_costs() -> None:
+    """Two-qubit gates of a step: no more than controlled rotations need, counted by hand."""
+    assert two_qubit_gates("bausch", {}) == 45
+    assert two_qubit_gates("bausch", {"n_hidden": 1, "stages": 0}) == 10
+    xor = {"n_io": 2, "n_hidden": 4, "order": 2, "degree": 3}
+    assert two_qubit_gates("bausch", xor) < 1340
+
+
+def test_qru() -> None:
+    """Reset and X where the bit was 1 leave the candidate in the state it was found in."""
+    wires = Wires(3)
+    weights, features = drawn(18, 4)
+    swap = np.eye(8, dtype=np.complex128)  # candidate, memory, gate: |011> and |101> swap
+    swap[[3, 5]] = swap[[5, 3]]
+    ring = [(0, 1), (1, 2), (2, 0)]
+    dephase = [wires.on(q0=np.diag(p).astype(np.complex128)) for p in ([1, 0], [0, 1])]
+    reset = [
+        wires.on(q2=np.array(k, dtype=np.complex128)) for k in ([[1, 0], [0, 0]], [[0, 1], [0, 0]])
+    ]
+    state = np.zeros((8, 8), dtype=np.complex128)
+    state[0, 0] = 1.0
+    expected = []
+    for x in features[:, 0]:
+        angles, gates = iter(weights), [wires.turn("y", 0, x)]
+        for _ in range(2):
+            gates += [wires.turn(axis, q, next(angles)) for q in range(3) for axis in "zyz"]
+            gates += [wires.controlled(*pair, PAULIS["x"]) for pair in ring]
+        matrix = product_of([*gates, swap])
+        state = matrix @ state @ matrix.conj().T
+        expected.append([np.trace(wires.pauli("z", 0) @ state).real])
+        for kraus in (dephase, reset):
+            state = sum((k @ state @ k.conj().T for k in kraus), np.zeros_like(state))
+    found = outputs_of("qru", {"n_hidden": 1, "layers": 2}, weights, features)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 @pytest.mark.filterwarnings("ignore:Properties of fake_nighthawk")
 @pytest.mark.parametrize("device", ["fake_marrakesh", "fake_nighthawk"])
 def test_hardware_efficient_needs_no_swaps(device: str) -> None:
@@ -319,9 +502,12 @@ def test_hardware_efficient_needs_no_swaps(device: str) -> None:
 @pytest.mark.parametrize(
     ("family", "sizes"),
     [
+        ("bausch", (4, 17, 1, 1)),
         ("connerty", (8, 110, 1, 4)),
         ("hardware_efficient", (3, 22, 1, 1)),
         ("li_pqrnn", (6, 30, 1, 1)),
+        ("li_sqrnn", (6, 30, 1, 1)),
+        ("qru", (6, 72, 1, 2)),
         ("reupload", (3, 31, 1, 1)),
         ("takaki", (6, 54, 1, 3)),
         ("viqueira_emcz3", (3, 39, 1, 1)),
@@ -339,6 +525,9 @@ def test_sizes_of_the_papers(family: str, sizes: tuple[int, int, int, int]) -> N
     [
         ("takaki", {"n_io": 1, "n_hidden": 1, "depth": 1}, []),
         ("viqueira_emcz3", {}, []),
+        ("bausch", {}, []),
+        ("bausch", {"neuron": "rus", "n_hidden": 1}, []),
+        ("qru", {"n_hidden": 1, "layers": 2}, ["theta_6"]),
         ("reupload", {"n_features": 4}, []),
         ("hardware_efficient", {"n_io": 2, "n_features": 3}, []),
         ("li_pqrnn", {"n_io": 1, "n_hidden": 2}, []),
@@ -371,6 +560,19 @@ def test_dead_weights_are_those_the_documentation_names(
             "takaki",
             {"evolution": "exact", "trotter_steps": 2},
             "cell.trotter_steps = 2: is for evolution = 'trotter'",
+        ),
+        ("qru", {"n_features": 3}, "cell.n_features = 3: must be at most n_hidden = 2"),
+        ("bausch", {"degree": 3}, "cell.degree = 3: must be at most 2, the number of controls"),
+        (
+            "bausch",
+            {"order": 2, "neuron": "rus"},
+            "cell.order = 2: must be 1 with neuron = 'rus'",
+        ),
+        ("bausch", {"attempts": 3}, "cell.attempts = 3: is for neuron = 'rus'"),
+        (
+            "bausch",
+            {"order": 9},
+            "cell.order = 9: makes 2,555 post-selected measurements in each step, where 200",
         ),
         ("connerty", {"n_hidden": 2}, "cell.n_hidden = 2: must be n_io = 4 or one more"),
     ],

@@ -14,6 +14,7 @@ from qrnn_qiskit.learning.baselines import (
 from qrnn_qiskit.learning.data import load_data
 from qrnn_qiskit.learning.dataset import Dataset, SeriesFormat, Splits
 from qrnn_qiskit.learning.metrics import rmse
+from qrnn_qiskit.learning.ridge import RidgeFit
 from qrnn_qiskit.learning.steps import step_mask
 from qrnn_qiskit.spec.model import DataSpec
 
@@ -73,6 +74,18 @@ def test_ridge_recovers_a_linear_filter() -> None:
     assert rmse(predictions, splits.test.targets, ALL) == pytest.approx(np.hypot(0.3, 0.7), rel=0.1)
 
 
+def test_one_long_sequence_is_enough_for_a_filter() -> None:
+    """A cosine is the sum of its last two values, weighted: every later step is told exactly."""
+    wave = np.cos(0.3 * np.arange(81))[:, None]
+    train = Dataset(wave[None, :40], wave[None, 1:41])
+    test = Dataset(wave[None, 40:80], wave[None, 41:])
+    empty = train.sequences(slice(0))
+    splits = Splits(train, empty, test, ("x",), ("x",), (0,))
+    predictions = linear_ridge(splits, test, step_mask(40, None))
+    assert np.abs(predictions - test.targets)[:, 1:].max() < 1e-3
+    assert np.abs(predictions - test.targets)[:, 0].max() > 0.1
+
+
 @pytest.mark.parametrize("lags", [1, 3, None])
 def test_no_baseline_sees_a_later_feature(lags: int | None) -> None:
     splits = random_splits(noise=0.1)
@@ -122,9 +135,12 @@ def test_penalty_is_chosen_on_the_validation_part() -> None:
     last = step_mask(T, 1)
     chosen = rmse(linear_ridge(splits, splits.test, last), splits.test.targets, last)
     empty = splits.train.sequences(slice(0))
-    fixed_splits = Splits(splits.train, empty, empty, ("a", "b"), ("y",), (None,))
-    fixed = rmse(linear_ridge(fixed_splits, splits.test, last), splits.test.targets, last)
-    assert chosen < 1.2 < fixed
+    alone = Splits(splits.train, empty, empty, ("a", "b"), ("y",), (None,))
+    crossed = rmse(linear_ridge(alone, splits.test, last), splits.test.targets, last)
+    fit = RidgeFit.of(splits.train.features.reshape(14, -1), splits.train.targets[:, -1])
+    blunt = fit.predict(splits.test.features.reshape(200, -1), 1e-3)
+    fixed = float(np.sqrt(np.mean((blunt - splits.test.targets[:, -1]) ** 2)))
+    assert max(chosen, crossed) < 1.2 < fixed
 
 
 def test_constant_features_do_no_harm() -> None:

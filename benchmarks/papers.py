@@ -1,0 +1,183 @@
+"""Trains the published models with several seeds and prints the tables of docs/papers.md.
+
+python benchmarks/papers.py                       # every job of jobs/papers, its own seed
+python benchmarks/papers.py takaki_cosine --seeds 5
+python benchmarks/papers.py --costs fake_marrakesh
+python benchmarks/papers.py --parity              # per-occurrence against global shift
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from qrnn_qiskit import ExactExecutor, IBMExecutor, ParameterShift, build_cell, unroll
+from qrnn_qiskit.angle_map import Array
+from qrnn_qiskit.circuit import FAMILIES
+from qrnn_qiskit.execution.isa import device_duration
+from qrnn_qiskit.gradients import GradientProblem
+from qrnn_qiskit.learning.datasets.parity import Parity
+from qrnn_qiskit.learning.optimizers.adam import Adam
+from qrnn_qiskit.run.jobs import run_job
+from qrnn_qiskit.spec.compose import load_job
+
+JOBS = Path(__file__).parents[1] / "jobs" / "papers"
+Rule = Literal["per_occurrence", "global"]
+
+
+def parity_runs(
+    num_steps: int, rule: Rule, seeds: int = 20, epochs: int = 300
+) -> tuple[Array, Array]:
+    """Final squared error and accuracy `[seeds]` of the two-qubit cell on strings of T bits.
+
+    All seeds train side by side, with Adam at 0.05 from U(-pi, pi), on p(memory qubit = 1) after
+    the last bit. `global` shifts a weight at all steps at once by +-pi/2, as published; it is not
+    the gradient.
+    """
+    unrolled = unroll(build_cell("parity2"), num_steps)
+    executor, angle_map = ExactExecutor(), unrolled.angle_map
+    data = Parity(num_steps).load(0).train
+    wanted = (1.0 - data.targets[:, -1, 0]) / 2.0
+    count = len(wanted)
+
+    def angles(weights: Array) -> Array:
+        return angle_map.angles(weights[:, None, :], data.features).reshape(
+            -1, angle_map.num_occurrences
+        )
+
+    def chances(weights: Array) -> Array:
+        outputs = executor.forward(unrolled, angles(weights), "z")
+        result: Array = (1.0 - outputs[:, -1, 0].reshape(-1, count)) / 2.0
+        return result
+
+    def exact(weights: Array) -> Array:
+        def cotangent(outputs: Array) -> Array:
+            slope = np.zeros_like(outputs)
+            error = (1.0 - outputs[:, -1, 0]) / 2.0 - np.tile(wanted, len(weights))
+            slope[:, -1, 0] = -error / count
+            return slope
+
+        _, by_angles = executor.value_and_vjp(unrolled, angles(weights), cotangent, "z")
+        parts = by_angles.reshape(len(weights), count, -1)
+        return np.stack(
+            [
+                angle_map.pull_back_weights(point, data.features, part)
+                for point, part in zip(weights, parts, strict=True)
+            ]
+        )
+
+    def shifted_at_once(weights: Array) -> Array:
+        error = chances(weights) - wanted
+        columns = []
+        for unit in np.eye(weights.shape[1]) * math.pi / 2.0:
+            change = (chances(weights + unit) - chances(weights - unit)) / 2.0
+            columns.append(2.0 * np.mean(error * change, axis=1))
+        return np.stack(columns, axis=1)
+
+    weights = np.stack(
+        [np.random.default_rng(s).uniform(-math.pi, math.pi, 4) for s in range(seeds)]
+    )
+    optimizer = Adam(learning_rate=0.05)
+    state = optimizer.init(weights.size)
+    for _ in range(epochs):
+        gradient = exact(weights) if rule == "per_occurrence" else shifted_at_once(weights)
+        change, state = optimizer.update(gradient.ravel(), state)
+        weights = weights + change.reshape(weights.shape)
+    final = chances(weights)
+    return np.mean((final - wanted) ** 2, axis=1), np.mean((final > 0.5) == (wanted > 0.5), axis=1)
+
+
+def converged(num_steps: int, rule: Rule) -> int:
+    """Of 20 seeds, those that end with a squared error below 0.05 and 87.5 % accuracy."""
+    error, accuracy = parity_runs(num_steps, rule)
+    return int(np.sum((error < 0.05) & (accuracy >= 0.875)))
+
+
+def print_parity() -> None:
+    """The table of seeds that learn."""
+    print("| T | global shift | per occurrence |\n| --- | --- | --- |")
+    for num_steps in (3, 4, 5):
+        counts = [converged(num_steps, rule) for rule in ("global", "per_occurrence")]
+        print(f"| {num_steps} | {counts[0]}/20 | {counts[1]}/20 |")
+
+
+def print_costs(device: str, num_steps: int = 6) -> None:
+    """A row for each family at its published size: what a step and a gradient cost on a chip."""
+    executor = IBMExecutor(device)
+    rows: list[tuple[str, str, dict[str, int]]] = [(name, name, {}) for name in FAMILIES.names()]
+    rows.append(("takaki, 1 + 1", "takaki", {"n_io": 1, "n_hidden": 1}))
+    print(f"| family | qubits | weights | CZ a step on {device} | us a step | rows of a gradient |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for label, name, chosen in rows:
+        cell = build_cell(name, chosen)
+        short, long = (unroll(cell, steps) for steps in (num_steps // 2, num_steps))
+        circuits = [executor.isa(unrolled) for unrolled in (short, long)]
+        gates = [circuit.two_qubit_gates for circuit in circuits]
+        seconds = [device_duration(circuit, executor.target) for circuit in circuits]
+        added = num_steps - num_steps // 2
+        problem = GradientProblem(
+            long.angle_map,
+            long.occurrences,
+            np.full(cell.num_weights, 0.5),
+            np.full((1, num_steps, cell.num_features), 0.5),
+            np.ones(num_steps, dtype=bool),
+        )
+        print(
+            f"| {label} | {cell.circuit.num_qubits} | {cell.num_weights} "
+            f"| {(gates[1] - gates[0]) / added:.0f} "
+            f"| {_per_step(seconds, added)} "
+            f"| {ParameterShift().plan(problem).num_rows} |"
+        )
+
+
+def _per_step(seconds: list[float | None], steps: int) -> str:
+    short, long = seconds
+    return "unknown" if short is None or long is None else f"{(long - short) / steps * 1e6:.1f}"
+
+
+def print_jobs(names: list[str], seeds: int, overrides: list[str]) -> None:
+    """A row for each job and seed: loss, scores on held-out data, seconds."""
+    print("| job | seed | best loss | model | scores | s |\n| --- | --- | --- | --- | --- | --- |")
+    for name in names:
+        path = JOBS / f"{name}.toml"
+        first = load_job(path).seed
+        for seed in range(first, first + seeds):
+            with tempfile.TemporaryDirectory() as folder:
+                start = time.perf_counter()
+                done = run_job(
+                    path, overrides=[f"seed={seed}", *overrides], run_dir=Path(folder) / "run"
+                )
+                seconds = time.perf_counter() - start
+            loss = f"{done.summary['best_loss']:.3g}"
+            for entry in done.table or [{"model": "QRNN"}]:
+                scores = ", ".join(f"{k} {v:.3g}" for k, v in entry.items() if k != "model" and v)
+                print(f"| {name} | {seed} | {loss} | {entry['model']} | {scores} | {seconds:.0f} |")
+
+
+def main() -> None:
+    """The command line of this file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("jobs", nargs="*", help="names of jobs in jobs/papers; all by default")
+    parser.add_argument("--seeds", type=int, default=1, help="seeds of each job")
+    parser.add_argument("--set", action="append", default=[], help="key=value, as for qrnn run")
+    parser.add_argument("--parity", action="store_true", help="the table of the parity cell")
+    parser.add_argument("--costs", metavar="DEVICE", help="the table of costs on a fake device")
+    arguments = parser.parse_args()
+    if arguments.parity:
+        print_parity()
+        return
+    if arguments.costs:
+        print_costs(arguments.costs)
+        return
+    every = sorted(path.stem for path in JOBS.glob("*.toml"))
+    print_jobs(arguments.jobs or every, arguments.seeds, arguments.set)
+
+
+if __name__ == "__main__":
+    main()
