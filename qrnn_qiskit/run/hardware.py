@@ -44,6 +44,7 @@ def keep_circuit(setup: Setup, directory: RunDirectory) -> None:
     executor: object = setup.executor
     if not isinstance(executor, Resumable):
         return
+    directory.path.chmod(0o700)  # ids of jobs are nobody else's business
     path = directory.path / ISA_FILE
     if not path.exists():
         write_durably(path, isa_to_bytes(setup.executor.isa(setup.unrolled)))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, final
 
 from qrnn_qiskit.errors import BudgetError
-from qrnn_qiskit.run.ledger_format import JobRow
 
 # The service stops a job after this multiple of its prediction and so many seconds more.
 LIMIT_FACTOR: Final = 3.0
@@ -35,19 +33,6 @@ class Spending:
     @property
     def total(self) -> float:
         return self.charged + self.open
-
-    @staticmethod
-    def of(jobs: Iterable[JobRow]) -> Spending:
-        """The sum over all jobs of a ledger."""
-        sent = [job for job in jobs if job.backend and job.state != "intent"]
-        known = [job for job in sent if job.used is not None]
-        # Failures cut a job short: only whole ones say how good the prediction is.
-        whole = [job for job in known if job.state == "completed" and job.predicted > 0]
-        charged = math.fsum(job.used or 0.0 for job in known)
-        predicted = math.fsum(job.predicted for job in whole)
-        factor = math.fsum(job.used or 0.0 for job in whole) / predicted if predicted else 1.0
-        waiting = math.fsum(job.predicted for job in sent if job.used is None)
-        return Spending(charged, waiting * factor, factor, len(sent))
 
     def afford(self, predicted: float, budget: float | None) -> None:
         """Refuse a submission that the budget does not allow.

@@ -31,7 +31,6 @@ from qrnn_qiskit.execution.service import (
 )
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.ledger_format import ENDED, OPEN, JobRow
-from qrnn_qiskit.run.spending import Spending
 
 Answer = TypeVar("Answer")
 
@@ -113,7 +112,7 @@ class Submission:
         blocks = self._service.blocks(self._unrolled, rows, request.shots)
         costs = [(block, self._service.seconds(self._unrolled, block)) for block in blocks]
         if self._service.outlives:
-            self._spending().afford(sum(seconds for _, seconds in costs), self._budget)
+            self._ledger.spending().afford(sum(seconds for _, seconds in costs), self._budget)
         self._ledger.plan(
             address,
             digest,
@@ -148,7 +147,7 @@ class Submission:
         while True:
             limit = None
             if self._service.outlives:
-                spending = self._spending()
+                spending = self._ledger.spending()
                 spending.afford(row.predicted, self._budget)
                 limit = spending.limit(row.predicted, self._budget)
                 if self._adopt(row):  # a copy of this run may have been here before
@@ -307,9 +306,6 @@ class Submission:
 
     # -- money
 
-    def _spending(self) -> Spending:
-        return Spending.of(self._ledger.jobs())
-
     def _charge(self, row: JobRow) -> None:
         """Record what the service charged, if it says."""
         job = row.job or ""
@@ -320,8 +316,8 @@ class Submission:
     def _late_usage(self) -> None:
         """Ask for charges that the service had not said when the jobs ended."""
         if self._service.outlives:
-            ended = self._ledger.jobs(states=["completed", *ENDED, "duplicate"])
-            for row in [row for row in ended if row.used is None and row.job][-4:]:
+            ended = self._ledger.jobs(states=["completed", *ENDED, "duplicate"], uncharged=True)
+            for row in ended[-4:]:
                 self._charge(row)
 
     # -- waiting

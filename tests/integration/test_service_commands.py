@@ -178,11 +178,8 @@ def test_what_waits_can_be_cancelled_and_the_run_goes_on(
 def test_an_interruption_says_how_to_cancel(
     service: EmulatedService, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(seconds: float) -> None:
-        raise KeyboardInterrupt
-
     service.hold()
-    monkeypatch.setattr("time.sleep", interrupted)
+    monkeypatch.setattr("qrnn_qiskit.run.submission.time", _Clock(time.time))
     run = tmp_path / "run"
     code, _, err = cli("run", write_training(tmp_path), "--run-dir", run)
     assert code == 130
@@ -440,8 +437,13 @@ def test_a_clock_that_jumps_loses_no_job(
 
 
 class _Clock:
+    """Tells another time, and interrupts who waits."""
+
     def __init__(self, now: Callable[[], float]) -> None:
         self.time = now
+
+    def sleep(self, seconds: float) -> None:
+        raise KeyboardInterrupt
 
 
 def test_angles_of_fractional_gates() -> None:
