@@ -31,6 +31,7 @@ from qrnn_qiskit.run.ledger_format import (
     FORMAT,
     JOB_COLUMNS,
     SCHEMA,
+    SESSION_COST,
     JobRow,
     Request,
     block_text,
@@ -295,6 +296,10 @@ class Ledger:
             "FROM job WHERE backend <> '' AND state <> 'intent')"
         )
         factor = used / predicted if predicted else 1.0
+        ((sessions,),) = self._execute(
+            "SELECT total(value) FROM fact WHERE name LIKE ?", f"{SESSION_COST} %"
+        )
+        charged = max(charged, sessions)  # a session is charged by the clock on the wall
         return Spending(charged, waiting * factor, factor, jobs)
 
     def load(self, row: JobRow) -> bytes:

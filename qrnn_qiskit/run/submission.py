@@ -25,12 +25,13 @@ from qrnn_qiskit.execution.service import (
     OutcomeUnknown,
     Refused,
     ResultsGone,
+    Resumable,
     Ticket,
     Unreachable,
     assemble,
 )
 from qrnn_qiskit.run.ledger import Ledger
-from qrnn_qiskit.run.ledger_format import ENDED, OPEN, JobRow
+from qrnn_qiskit.run.ledger_format import ENDED, OPEN, SESSION_COST, JobRow
 
 Answer = TypeVar("Answer")
 
@@ -312,6 +313,10 @@ class Submission:
         seconds = self._ask(lambda: self._service.usage(job)) if self._service.outlives else None
         if seconds is not None:
             self._ledger.used(row.number, seconds)
+        if isinstance(self._service, Resumable) and (
+            session := self._ask(self._service.session_seconds)
+        ):
+            self._ledger.set_fact(f"{SESSION_COST} {session[0]}", repr(session[1]))
 
     def _late_usage(self) -> None:
         """Ask for charges that the service had not said when the jobs ended."""

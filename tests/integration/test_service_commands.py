@@ -188,7 +188,7 @@ def test_an_interruption_says_how_to_cancel(
     assert f"continue with: qrnn run {run}" in err
 
 
-@pytest.mark.parametrize("mode", ["batch", "session"])
+@pytest.mark.parametrize("mode", ["batch", pytest.param("session", marks=pytest.mark.slow)])
 def test_a_session_that_was_closed_is_opened_anew(
     service: EmulatedService, cli: Cli, tmp_path: Path, mode: str
 ) -> None:
@@ -421,7 +421,7 @@ def test_a_disk_that_is_full_right_after_the_acceptance(
     assert len(service.jobs) == 2
 
 
-@pytest.mark.parametrize("jump", [-86400.0, 86400.0])
+@pytest.mark.parametrize("jump", [-86400.0, pytest.param(86400.0, marks=pytest.mark.slow)])
 def test_a_clock_that_jumps_loses_no_job(
     service: EmulatedService,
     cli: Cli,
