@@ -67,6 +67,7 @@ def open_submission(
         setup.unrolled,
         wait=wait,
         budget=setup.job.budget.qpu_seconds,
+        max_jobs=setup.job.budget.qpu_jobs,
         trust_list=setup.job.backend.unknown == "list",
         notify=notify,
     )

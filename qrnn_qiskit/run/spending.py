@@ -34,12 +34,14 @@ class Spending:
     def total(self) -> float:
         return self.charged + self.open
 
-    def afford(self, predicted: float, budget: float | None) -> None:
+    def afford(self, predicted: float, budget: float | None, more: int, jobs: int | None) -> None:
         """Refuse a submission that the budget does not allow.
 
         Args:
             predicted: QPU seconds, before calibration.
             budget: QPU seconds of the run; None for no limit.
+            more: how many jobs.
+            jobs: of the run; None for no limit.
 
         Raises:
             BudgetError: saying what to type to go on.
@@ -51,6 +53,13 @@ class Spending:
                 f"{budget:,} ({self.charged:,.1f} charged so far, {self.open:,.1f} expected of "
                 "jobs under way); all so far is kept: continue it with --set "
                 "budget.qpu_seconds=MORE"
+            )
+
+        if jobs is not None and self.jobs + more > jobs:
+            raise BudgetError(
+                f"the next {more} QPU jobs would take the run to {self.jobs + more:,} of "
+                f"budget.qpu_jobs = {jobs:,}; all so far is kept: continue it with --set "
+                "budget.qpu_jobs=MORE"
             )
 
     def limit(self, predicted: float, budget: float | None) -> int:

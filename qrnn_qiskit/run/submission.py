@@ -56,6 +56,7 @@ class Submission:
         *,
         wait: bool = True,
         budget: float | None = None,
+        max_jobs: int | None = None,
         trust_list: bool = False,
         notify: Callable[[str], None] | None = None,
     ) -> None:
@@ -67,6 +68,7 @@ class Submission:
             unrolled: the circuit.
             wait: wait for jobs and for the service; otherwise raise `PendingError`.
             budget: QPU seconds of the run.
+            max_jobs: submissions of the run.
             trust_list: submit again what the service's list does not show after the grace period,
                 without asking a person.
             notify: told what a person may want to know.
@@ -76,6 +78,7 @@ class Submission:
         self._unrolled = unrolled
         self._wait = wait
         self._budget = budget
+        self._max_jobs = max_jobs
         self._trust_list = trust_list
         self._notify = notify or (lambda text: None)
         self._delay = FIRST_POLL_S
@@ -113,7 +116,9 @@ class Submission:
         blocks = self._service.blocks(self._unrolled, rows, request.shots)
         costs = [(block, self._service.seconds(self._unrolled, block)) for block in blocks]
         if self._service.outlives:
-            self._ledger.spending().afford(sum(seconds for _, seconds in costs), self._budget)
+            self._ledger.spending().afford(
+                sum(seconds for _, seconds in costs), self._budget, len(costs), self._max_jobs
+            )
         self._ledger.plan(
             address,
             digest,
@@ -149,7 +154,7 @@ class Submission:
             limit = None
             if self._service.outlives:
                 spending = self._ledger.spending()
-                spending.afford(row.predicted, self._budget)
+                spending.afford(row.predicted, self._budget, 1, self._max_jobs)
                 limit = spending.limit(row.predicted, self._budget)
                 if self._adopt(row):  # a copy of this run may have been here before
                     return

@@ -199,13 +199,12 @@ class ServiceExecutor:
                 instance=self._instance,
                 job_tags=[tag],
                 created_after=start,
-                descending=False,
             )
         )
         # Not every server filters: an entry without the tag must never be adopted.
         return [
             Listed(self._remember(job), tuple(job.tags or ()))
-            for job in jobs
+            for job in reversed(jobs)  # it lists the newest first
             if tag in (job.tags or ())
         ]
 

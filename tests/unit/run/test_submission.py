@@ -283,6 +283,14 @@ def test_the_budget_counts_what_is_charged(ledger: Ledger) -> None:
     submission(ledger, service, budget=12.0).bits("c", "d", request())
 
 
+def test_the_budget_counts_jobs(ledger: Ledger) -> None:
+    service = FakeService(max_rows=3)
+    with pytest.raises(BudgetError, match="next 2 QPU jobs .* to 2 of budget.qpu_jobs = 1"):
+        submission(ledger, service, max_jobs=1).bits("a", "d", request())
+    assert service.jobs == {}
+    submission(ledger, service, max_jobs=2).bits("a", "d", request())
+
+
 def test_a_session_is_charged_by_its_wall_clock(ledger: Ledger) -> None:
     submission(ledger, FakeService()).bits("a", "d", request())
     assert ledger.spending().charged == SECONDS
