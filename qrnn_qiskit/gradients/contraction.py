@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.estimate import Outputs
@@ -37,6 +38,10 @@ class Contraction:
             plan.term_row, plan.term_weight, plan.term_coefficient, plan.weights.shape[1]
         )
 
+    def part(self, terms: NDArray[np.bool_]) -> Contraction:
+        """Some of the terms, `[N]`."""
+        return Contraction(self.row[terms], self.number[terms], self.coefficient[terms], self.size)
+
     def contract(
         self, plan: EvaluationPlan, outputs: Outputs, cotangent: Array
     ) -> tuple[Array, Array]:
@@ -62,6 +67,18 @@ class Contraction:
         place = self.number, plan.sequence[self.row]
         np.add.at(jacobian, place, self.coefficient[:, None] * masked[self.row])
         return jacobian
+
+    def jacobian_variance(self, plan: EvaluationPlan, outputs: Outputs) -> Array | None:
+        """Variance of each entry of `jacobian`, `[G, B, T*K]`; None for exact values."""
+        covariance = outputs.covariance_of_mean
+        if covariance is None:
+            return None
+        masked = np.repeat(plan.masks[plan.mask], outputs.mean.shape[2], axis=1)
+        diagonal = np.diagonal(covariance, axis1=1, axis2=2) * masked
+        variance = np.zeros((self.size, plan.num_sequences, diagonal.shape[1]))
+        place = self.number, plan.sequence[self.row]
+        np.add.at(variance, place, self.coefficient[:, None] ** 2 * diagonal[self.row])
+        return variance
 
     def variance_of_product(self, plan: EvaluationPlan, outputs: Outputs, spread: Array) -> Array:
         """tr[Var(J) V] of the derivatives J and a covariance V of the cotangent, `[G, B]`.

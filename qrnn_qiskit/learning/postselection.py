@@ -19,7 +19,8 @@ from qrnn_qiskit.estimate import Estimate, Outputs
 
 Array = NDArray[np.float64]
 
-LEAST_KEPT: Final = 10  # shots; with fewer, error bars of a ratio mean nothing
+LEAST_KEPT: Final = 2  # shots: without them a ratio has no scatter
+LEAST_FOR_ERRORS: Final = 10  # with fewer, error bars of a ratio mean nothing
 
 
 def survival(raw: Outputs) -> Estimate:
@@ -29,31 +30,37 @@ def survival(raw: Outputs) -> Estimate:
     return Estimate(estimate.mean[:, :, -1], None if error is None else error[:, :, -1])
 
 
-def check_survival(kept: Array, shots: int | None) -> None:
+def check_survival(kept: Array, shots: int | None, least: int = LEAST_KEPT) -> None:
     """Refuse outputs that too few shots are left for.
 
     Args:
         kept: `[B, T]` probability to be kept, measured or expected.
         shots: of each sequence; None for exact values.
+        least: kept shots that are enough.
 
     Raises:
         DataError: with the figures, and the shots that would be enough.
     """
     sequence, step = np.unravel_index(int(np.argmin(kept)), kept.shape)
-    least = float(kept[sequence, step])
-    if shots is None and least > 0.0:
-        return
-    if shots is not None and least * shots >= LEAST_KEPT:
-        return
+    lowest = float(kept[sequence, step])
     where = f"step {step} of sequence {sequence}"
-    if shots is None:
-        raise DataError(f"post-selection keeps nothing at {where}: its probability is 0 there")
-    enough = f"at least {int(np.ceil(LEAST_KEPT / least)):,}" if least > 0.0 else "many more"
-    raise DataError(
-        f"post-selection keeps a fraction of {least:.3g} at {where}: {least * shots:.3g} of "
-        f"{shots:,} shots, but error bars need {LEAST_KEPT}; take {enough} shots (backend.shots, "
-        "or gradient.forward_shots for a gradient), or fewer steps"
-    )
+    if lowest <= 0.0:
+        raise DataError(
+            f"post-selection keeps nothing at {where}: no output is left to divide; take other "
+            "weights, fewer steps, or more shots"
+        )
+    if shots is not None and lowest * shots < least * (1 - 1e-9):
+        raise DataError(
+            f"post-selection keeps a fraction of {lowest:.3g} at {where}, {lowest * shots:.3g} of "
+            f"{shots:,} shots, but error bars need {least}: take at least "
+            f"{int(np.ceil(least / lowest)):,} shots (backend.shots, or gradient.forward_shots for "
+            "a gradient), or fewer steps"
+        )
+
+
+def kept_of(raw: Outputs) -> tuple[Array, int | None]:
+    """What `check_survival` needs of measured raw values."""
+    return raw.mean[:, :, -1], None if raw.count is None else int(raw.count.min())
 
 
 def conditional(raw: Outputs) -> Outputs:

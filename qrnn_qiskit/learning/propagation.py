@@ -44,6 +44,14 @@ def directional(function: Callable[[Array], Array], mean: Array, axis: Array) ->
     return derivative
 
 
+def second_difference(function: Callable[[Array], Array], mean: Array, axis: Array) -> Array:
+    """Second derivative of a function of `[B, D]` along an axis `[B, D]`."""
+    step = _STEP * axis
+    ends = function(mean + step) + function(mean - step)
+    derivative: Array = (ends - 2.0 * function(mean)) / _STEP**2
+    return derivative
+
+
 def gradient_bias(curvature_of: Callable[[Array], Array], mean: Array, covariance: Array) -> Array:
     """What E of a function's gradient exceeds the gradient at the mean by, `[B, D]`.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "checkpoint.npz"
 _OPTIMIZER: Final = "optimizer_"
+_POLICY: Final = "policy_"
 
 
 @final
@@ -29,6 +30,7 @@ class TrainingState:
         step: steps done.
         parameters: `[P + n]` the cell's weights, then the readout's parameters.
         optimizer: arrays by name.
+        policy: what past gradients have shown, arrays by name (`run.policy`).
         best: parameters with the lowest loss that selection looks at.
         best_loss: that loss.
         best_step: after how many steps it was reached.
@@ -42,6 +44,7 @@ class TrainingState:
     step: int
     parameters: Array
     optimizer: dict[str, Array] = field(default_factory=dict)
+    policy: dict[str, Array] = field(default_factory=dict)
     best: Array = field(default_factory=lambda: np.empty(0))
     best_loss: float = float("inf")
     best_step: int = 0
@@ -80,6 +83,7 @@ def save(directory: RunDirectory, state: TrainingState) -> None:
             "parameters": state.parameters,
             "best": state.best,
             **{_OPTIMIZER + name: array for name, array in state.optimizer.items()},
+            **{_POLICY + name: array for name, array in state.policy.items()},
         },
     )
 
@@ -95,15 +99,15 @@ def load(directory: RunDirectory) -> TrainingState | None:
         return None
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            optimizer = {
-                name.removeprefix(_OPTIMIZER): arrays[name]
-                for name in arrays.files
-                if name.startswith(_OPTIMIZER)
-            }
+            optimizer, policy = (
+                {n.removeprefix(prefix): arrays[n] for n in arrays.files if n.startswith(prefix)}
+                for prefix in (_OPTIMIZER, _POLICY)
+            )
             return TrainingState(
                 parameters=arrays["parameters"],
                 best=arrays["best"],
                 optimizer=optimizer,
+                policy=policy,
                 **json.loads(str(arrays["scalars"])),
             )
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:

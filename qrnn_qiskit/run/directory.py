@@ -128,6 +128,8 @@ class RunDirectory:
         del entry["shots_left"]
         if report.parameters is None:
             del entry["parameters"]
+        if report.gradient is None:
+            del entry["gradient"]
         with (self.path / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 

@@ -14,12 +14,13 @@ from qrnn_qiskit.estimate import Estimate
 from qrnn_qiskit.learning.data import load_new, load_plain
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
-from qrnn_qiskit.run import checkpoint
+from qrnn_qiskit.learning.postselection import survival
+from qrnn_qiskit.run import checkpoint, health
 from qrnn_qiskit.run.cost import plan_job as plan_setup
 from qrnn_qiskit.run.directory import RunDirectory, is_run
 from qrnn_qiskit.run.evaluator import Call
 from qrnn_qiskit.run.forecast import forecast
-from qrnn_qiskit.run.gradient import measure_gradient, measure_outputs
+from qrnn_qiskit.run.gradient import Inputs, measure_gradient, measure_outputs
 from qrnn_qiskit.run.hardware import recorded
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.remote import spending
@@ -62,7 +63,7 @@ def evaluate_job(
     run_dir: Path | None = None,
     wait: bool = True,
 ) -> dict[str, Any]:
-    """Raw outputs of a job's circuit on its training sequences, or on those of a file.
+    """Outputs of a job's circuit on its training sequences, or on those of a file.
 
     Args:
         source: a job file, or a finished run for its best weights.
@@ -74,7 +75,9 @@ def evaluate_job(
         wait: wait for QPU jobs instead of raising `PendingError`.
 
     Returns:
-        `outputs` `[B][T][K]`, `standard_errors` likewise or None, `shots` of each row or None.
+        `outputs` `[B][T][K]`, `standard_errors` likewise or None, `shots` of each row or None; of a
+        post-selected circuit, whose outputs are given that a shot is kept, also the probability
+        of that: `survival` `[B][T]` and `survival_standard_errors`.
     """
     setup = _prepared(source, overrides, weights, data)
     shots = setup.forward_shots
@@ -82,12 +85,18 @@ def evaluate_job(
     call = Call("evaluate", (EVALUATION_STREAM,))
     with recorded(setup, run_dir, wait=wait) as submission:
         evaluator = make_evaluator(setup, submission=submission)
-        outputs = measure_outputs(evaluator, point, setup.splits.train.features, shots, call)
-    return {
+        raw = measure_outputs(evaluator, point, setup.splits.train.features, shots, call)
+    outputs = setup.objective.condition(raw)
+    answer = {
         "outputs": outputs.mean.tolist(),
         "standard_errors": _errors(outputs.estimate),
         "shots": shots,
     }
+    if setup.objective.postselected:
+        kept = survival(raw)
+        answer["survival"] = kept.mean.tolist()
+        answer["survival_standard_errors"] = _errors(kept)
+    return answer
 
 
 def gradient_job(
@@ -97,10 +106,11 @@ def gradient_job(
     data: Path | None = None,
     run_dir: Path | None = None,
     wait: bool = True,
+    by: Inputs = "weights",
 ) -> dict[str, Any]:
     """Loss and gradient on a job's training sequences, or on those of a file.
 
-    The arguments are those of `evaluate_job`.
+    The arguments are those of `evaluate_job`, and `by`: "features" for a gradient `[B][T][F]`.
 
     Returns:
         `method`, `loss`, `loss_standard_error`, `loss_correction` (what was done about the bias of
@@ -124,6 +134,7 @@ def gradient_job(
             targets=train.targets,
             shots=setup.shots,
             call=Call("gradient", (EVALUATION_STREAM,)),
+            by=by,
         )
     answer = {
         "method": method_name(setup.rule),
@@ -134,7 +145,7 @@ def gradient_job(
         "standard_errors": _errors(result.gradient),
         "rows": result.rows,
         "shots_total": result.shots_total or None,
-        "weights": list(setup.cell.weight_names),
+        by: list(setup.cell.weight_names if by == "weights" else setup.cell.feature_names),
     }
     if len(readout):
         answer["readout"] = {
@@ -218,6 +229,8 @@ def status_run(run: Path | None = None) -> Any:
         "backend": job.backend.name,
         "method": record["work"]["method"],
     }
+    if state is not None:
+        status |= health.summary(record["work"].get("weights", []), state.policy)
     if (directory.path / "ledger.sqlite").exists():
         ledger = Ledger(directory.path, looking=True)
         try:

@@ -122,8 +122,7 @@ class Objective:
         """
         if not self.postselected:
             return raw
-        shots = None if raw.count is None else int(raw.count.min())
-        postselection.check_survival(raw.mean[:, :, -1], shots)
+        postselection.check_survival(*postselection.kept_of(raw))
         return postselection.conditional(raw)
 
     def cotangent(

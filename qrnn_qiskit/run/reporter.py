@@ -8,6 +8,32 @@ from typing import Protocol, final
 
 @final
 @dataclass(frozen=True, slots=True)
+class GradientReport:
+    """How a step got its gradient, and which weights it tells little about.
+
+    Attributes:
+        method: the rule.
+        step: of a difference, in rad; None for other rules.
+        shots: of this gradient; 0 if exact.
+        rows: evaluated rows.
+        error: root of the summed variances of the components; None if exact.
+        reason: why so, in a few words; empty if the job leaves no choice.
+        dead: weights that cannot influence the loss.
+        in_noise: weights whose mean gradient over recent steps is smaller than its error.
+    """
+
+    method: str
+    step: float | None
+    shots: int
+    rows: int
+    error: float | None
+    reason: str
+    dead: tuple[str, ...]
+    in_noise: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class StepReport:
     """One training step; also one line of `history.jsonl`.
 
@@ -21,6 +47,7 @@ class StepReport:
         shots_left: of the budget; None without one.
         qpu_seconds_used: predicted cost on the device so far; 0 on simulators.
         parameters: weights and readout parameters after the update, if they are to be kept.
+        gradient: how the step got it; None for the iterations of a minimizer.
     """
 
     step: int
@@ -32,6 +59,7 @@ class StepReport:
     shots_left: int | None
     qpu_seconds_used: float
     parameters: list[float] | None = None
+    gradient: GradientReport | None = None
 
 
 class Reporter(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -17,6 +17,8 @@ from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.make import make_executor
 from qrnn_qiskit.gradients import RULES, GradientProblem, GradientRule
+from qrnn_qiskit.gradients.allocation import MIN_SHOTS
+from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.learning.data import load_data
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.labels import check_labels, check_readout
@@ -26,8 +28,10 @@ from qrnn_qiskit.learning.steps import step_mask
 from qrnn_qiskit.run.evaluator import Evaluator
 from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.objective import Objective
+from qrnn_qiskit.run.policy import Policy
 from qrnn_qiskit.run.shots import ShotPlan
 from qrnn_qiskit.run.submission import Submission
+from qrnn_qiskit.run.survival import check_expected_survival
 from qrnn_qiskit.run.weights import read_weights
 from qrnn_qiskit.spec.gradient import GradientSpec
 from qrnn_qiskit.spec.job import Job
@@ -47,8 +51,9 @@ class Setup:
         cell: its cell.
         unrolled: over the data's steps.
         executor: where rows are measured.
-        rule: how gradients are got.
+        rule: how a gradient is got.
         shots: of a gradient.
+        policy: how each step of a training gets its gradient; None if they are exact.
         objective: outputs to loss.
         splits: the data.
         initial: `[P + n]` weights and readout parameters to start from.
@@ -60,6 +65,7 @@ class Setup:
     executor: Executor
     rule: GradientRule | Adjoint
     shots: ShotPlan
+    policy: Policy | None
     objective: Objective
     splits: Splits
     initial: Array
@@ -102,17 +108,36 @@ class Setup:
         return self.shots.apply(self.rule.plan(self.problem(self.batch_size)))[1]
 
     @property
+    def least_forward_shots(self) -> int | None:
+        """Shots that each sequence's outputs have at least, in a gradient or a forecast."""
+        if not self.unrolled.postselected:
+            return None
+        shots = self.forward_shots
+        forward = self.shots.forward
+        return shots if shots is None or forward is None else max(shots, forward)
+
+    @property
     def test_shots(self) -> int | None:
         """Shots of each sequence of the final forecast."""
         return self.job.training.test_shots or self.forward_shots
 
+    @property
+    def method(self) -> str:
+        """The gradient's method: `auto` where each step chooses."""
+        chosen = self.policy is not None and self.policy.rule is None
+        return "auto" if chosen else method_name(self.rule)
+
     def problem(self, batch: int) -> GradientProblem:
         """The gradient at the initial weights on the first `batch` training sequences."""
+        return self.problem_at(self.initial[: self.num_weights], self.splits.train.features[:batch])
+
+    def problem_at(self, weights: Array, features: Array) -> GradientProblem:
+        """The gradient at some weights `[P]` on sequences with features `[B, T, F]`."""
         return GradientProblem(
             self.unrolled.angle_map,
             self.executor.occurrences(self.unrolled),
-            self.initial[: self.num_weights],
-            self.splits.train.features[:batch],
+            weights,
+            features,
             self.objective.steps,
             self.shots.per_row,
             self.shots.total,
@@ -179,17 +204,21 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     for part in (splits.train, splits.validation, splits.test):
         if part.num_sequences:
             unrolled.angle_map.angles(np.zeros(cell.num_weights), part.features)
-    return Setup(
+    setup = Setup(
         job,
         cell,
         unrolled,
         executor,
         rule,
         shots,
+        None,
         objective,
         splits,
         _initial(job, cell, objective.readout),
     )
+    weights, _ = setup.split_parameters(setup.initial)
+    check_expected_survival(unrolled, weights, train.features, setup.least_forward_shots)
+    return _with_policy(setup)
 
 
 def make_objective(job: Job, unrolled: UnrolledCircuit, splits: Splits) -> Objective:
@@ -210,11 +239,38 @@ def make_objective(job: Job, unrolled: UnrolledCircuit, splits: Splits) -> Objec
             targets = getattr(splits, part).targets
             check_labels(targets, num_predictions, loss.label_steps(mask), f"the {part} data")
     readout = Readout.from_spec(job.readout, num_values=num_values, num_targets=num_predictions)
-    return Objective(readout, loss, mask, correction=spec.correction)
+    return Objective(readout, loss, mask, unrolled.postselected, spec.correction)
+
+
+def _with_policy(setup: Setup) -> Setup:
+    """The setup with its policy; `auto` gets a rule that its shots can pay for."""
+    job, shots, rule = setup.job, setup.shots, setup.rule
+    if isinstance(rule, Adjoint) or (shots.per_row is None and shots.total is None):
+        _check_adaptive(setup, "the job is exact: set gradient.shots_total too")
+        return setup
+    auto = job.gradient.method == "auto"
+    if auto and shots.total is not None:
+        rows = rule.plan(setup.problem(setup.batch_size)).num_rows
+        if shots.total < MIN_SHOTS * rows:
+            rule = FiniteDifference()
+            setup = replace(setup, rule=rule)
+    if job.kind != "train" or not setup.stepwise:
+        _check_adaptive(setup, "only steps of a training with adam or sgd can learn from others")
+        return setup
+    adaptive = auto if job.gradient.adaptive is None else job.gradient.adaptive
+    policy = Policy(None if auto else rule, shots, adaptive)
+    return replace(setup, policy=policy)
+
+
+def _check_adaptive(setup: Setup, problem: str) -> None:
+    if setup.job.gradient.adaptive:
+        raise SpecError(f"gradient.adaptive = true: {problem}")
 
 
 def make_rule(job: Job) -> GradientRule | Adjoint:
     """The gradient rule of a job; "auto" is adjoint without shots, else parameter shift.
+
+    In a training `auto` chooses at each step (`Policy`).
 
     Raises:
         SpecError: for an unknown method or option.
@@ -301,7 +357,8 @@ def describe(setup: Setup) -> dict[str, Any]:
         "cell_digest": setup.cell.digest,
         "data_digest": _digest(*(a for part in parts for a in (part.features, part.targets))),
         "initial_digest": _digest(setup.initial),
-        "method": method_name(setup.rule),
+        "method": setup.method,
+        "weights": list(setup.cell.weight_names),
         "num_steps": setup.unrolled.num_steps,
         "num_sequences": setup.splits.train.num_sequences,
     }

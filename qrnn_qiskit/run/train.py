@@ -22,9 +22,11 @@ from qrnn_qiskit.run.cost import Account
 from qrnn_qiskit.run.directory import RunDirectory
 from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import GradientResult, measure_gradient, measure_outputs
-from qrnn_qiskit.run.reporter import Reporter, StepReport
+from qrnn_qiskit.run.health import gradient_report
+from qrnn_qiskit.run.policy import Decision, learn
+from qrnn_qiskit.run.reporter import GradientReport, Reporter, StepReport
 from qrnn_qiskit.run.reservoir import fit_readout
-from qrnn_qiskit.run.setup import Setup
+from qrnn_qiskit.run.setup import Setup, method_name
 
 BATCH_STREAM: Final = 1
 GRADIENT_STREAM: Final = 2
@@ -92,7 +94,9 @@ class Training:
         train = self.setup.splits.train
         batch = train.sequences(self._batch(state.step))
         call = Call(f"step-{state.step}/gradient", (GRADIENT_STREAM, state.step))
-        result, state = self._gradient(state, state.parameters, batch, call)
+        decision = self._decide(state, batch)
+        result, state = self._gradient(state, state.parameters, batch, call, decision)
+        state = replace(state, policy=learn(state.policy, result, self._same_sequences))
         gradient = np.concatenate([result.gradient.mean, result.readout_gradient.mean])
         norm = float(np.linalg.norm(gradient))
         limit = training.gradient_clip
@@ -119,8 +123,21 @@ class Training:
         if has_validation and state.step == training.steps and not state.finished:
             last, state = self._validate(state, state.step)
             state = state.considered(state.parameters, last, state.step)
-        self._report(state, state.step - 1, result, validation, norm)
+        names = self.setup.cell.weight_names
+        found = gradient_report(names, method_name(decision.rule), decision, result, state.policy)
+        self._report(state, state.step - 1, result, validation, norm, found)
         return state
+
+    def _decide(self, state: TrainingState, batch: Dataset) -> Decision:
+        policy = self.setup.policy
+        if policy is None:
+            return Decision(self.setup.rule, self.setup.shots)
+        weights, _ = self.setup.split_parameters(state.parameters)
+        return policy.decide(self.setup.problem_at(weights, batch.features), state.policy)
+
+    @property
+    def _same_sequences(self) -> bool:
+        return self.setup.batch_size == self.setup.splits.train.num_sequences
 
     def _run_minimizer(self, minimizer: Minimizer) -> TrainingState:
         """SciPy keeps its state to itself, so a resumed run starts anew and replays.
@@ -138,7 +155,9 @@ class Training:
             nonlocal state, calls
             call = Call(f"call-{calls}/gradient", (GRADIENT_STREAM, calls))
             calls += 1
-            result, state = self._gradient(state, parameters, self.setup.splits.train, call)
+            decision = Decision(self.setup.rule, self.setup.shots)
+            train = self.setup.splits.train
+            result, state = self._gradient(state, parameters, train, call, decision)
             gradient = np.concatenate([result.gradient.mean, result.readout_gradient.mean])
             seen[parameters.tobytes()] = (result, float(np.linalg.norm(gradient)))
             return float(result.loss.mean), gradient
@@ -169,18 +188,23 @@ class Training:
         return state
 
     def _gradient(
-        self, state: TrainingState, parameters: Array, batch: Dataset, call: Call
+        self,
+        state: TrainingState,
+        parameters: Array,
+        batch: Dataset,
+        call: Call,
+        decision: Decision,
     ) -> tuple[GradientResult, TrainingState]:
         weights, readout = self.setup.split_parameters(parameters)
         result = measure_gradient(
             self.evaluator,
-            self.setup.rule,
+            decision.rule,
             self.setup.objective,
             weights=weights,
             readout=readout,
             features=batch.features,
             targets=batch.targets,
-            shots=self.setup.shots,
+            shots=decision.shots,
             call=call,
         )
         return result, self._paid(state)
@@ -214,6 +238,7 @@ class Training:
         result: GradientResult,
         validation: float | None,
         norm: float,
+        gradient: GradientReport | None = None,
     ) -> None:
         error = result.loss.standard_error
         budget = self.setup.job.budget.shots
@@ -228,6 +253,7 @@ class Training:
             shots_left=None if budget is None else budget - state.shots_used,
             qpu_seconds_used=round(state.qpu_seconds, 3),
             parameters=state.parameters.tolist() if kept else None,
+            gradient=gradient,
         )
         self.directory.append_history(report)
         self.reporter.step(report)

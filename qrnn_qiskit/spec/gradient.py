@@ -20,7 +20,8 @@ class GradientSpec(TableWithOptions):
     method: Name = Field(
         "auto",
         description="Gradient rule; the other keys of the table are its options. auto: adjoint "
-        "without shots, parameter_shift with.",
+        "without shots; with shots each step of a training has the rule, step and shots of least "
+        "predicted error.",
     )
     shots_total: Positive | None = Field(
         None, description="Shots of one whole gradient, shared by its rows; or backend.shots."
@@ -34,6 +35,12 @@ class GradientSpec(TableWithOptions):
         None,
         description="Shots of the rows: all alike, or shared out for the least predicted variance; "
         "optimal with method = 'auto', else uniform if not given.",
+    )
+    adaptive: bool | None = Field(
+        None,
+        description="Take fewer shots where the gradient is large against its noise; shots_total "
+        "or backend.shots are the most then. True with method = 'auto' in a stepwise training, "
+        "else false if not given.",
     )
 
 

@@ -19,7 +19,7 @@ from qrnn_qiskit.spec.noise import OF_A_DEVICE
 _SELECTORS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "cell": (("file", "name"), ()),
     "data": (("file", "name"), ()),
-    "gradient": (("method",), ("shots_total", "forward_shots", "allocation")),
+    "gradient": (("method",), ("shots_total", "forward_shots", "allocation", "adaptive")),
     "loss": (("name",), ("last", "correction")),
     "noise": (("preset",), ("scale", "idle")),
     "optimizer": (("name",), ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -76,6 +77,22 @@ CASES = {
             "backend": {"name": "aer", "shots": 24},
             "optimizer": ADAM,
             "training": {"steps": 30, "batch_size": 2, "validate_every": 4},
+        },
+        kills=("start", "middle", "end"),
+        lines=30,
+        sequences=5,
+    ),
+    # adam_aer chooses rule and shots at each step; here the rule is fixed and the shots are not.
+    "adam_adaptive": Case(
+        {
+            "gradient": {
+                "method": "parameter_shift",
+                "shots_total": 60_000,
+                "allocation": "optimal",
+                "adaptive": True,
+            },
+            "optimizer": ADAM,
+            "training": {"steps": 30, "batch_size": 3, "validate_every": 4},
         },
         kills=("start", "middle", "end"),
         lines=30,
@@ -204,6 +221,9 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(name: str, seed: int, tmp_pa
     expected = result(undisturbed)
     assert result(run) == expected
     assert len(expected["history.jsonl"].splitlines()) >= case.lines
+    if name in ("adam_aer", "adam_adaptive"):
+        history = [json.loads(line) for line in expected["history.jsonl"].splitlines()]
+        assert len({line["gradient"]["shots"] for line in history}) > 5, "no step has decided"
 
 
 KILLER = """\

@@ -161,7 +161,7 @@ MISTAKES = {
     ),
     "too few shots for the rows": Mistake(
         setting("gradient.shots_total=10"),
-        ("gradient.shots_total = 10 is too few for 114 rows", "at least 228", "batch_size"),
+        ("gradient.shots_total = 10 is too few for 42 rows", "at least 84", "batch_size"),
     ),
     "shots of base rows of an exact job": Mistake(
         setting("gradient.forward_shots=10"), ("gradient.forward_shots", "set backend.shots too")

@@ -40,7 +40,9 @@ def test_a_minimizer_takes_all_sequences_whatever_the_batch_size(tmp_path: Path)
 
 @pytest.mark.parametrize(("kind", "jobs"), [("gradient", 1), ("evaluate", 1)])
 def test_single_evaluations(kind: str, jobs: int, tmp_path: Path) -> None:
-    job = make_job(tmp_path, backend={"shots": 10}).model_copy(update={"kind": kind})
+    shift = {"method": "parameter_shift"}
+    job = make_job(tmp_path, backend={"shots": 10}, gradient=shift)
+    job = job.model_copy(update={"kind": kind})
     plan = plan_job(make_setup(job))
     rows = plan["rows_per_gradient"] or 6
     assert (plan["jobs"], plan["shots_total"]) == (jobs, 10 * rows)
@@ -81,7 +83,7 @@ def test_a_budget_is_held_before_the_start(tmp_path: Path) -> None:
 
 def test_too_few_shots_are_found_before_the_start(tmp_path: Path) -> None:
     setup = make_setup(make_job(tmp_path, gradient={"shots_total": 30}))
-    with pytest.raises(BackendError, match="too few for 114 rows"):
+    with pytest.raises(BackendError, match="too few for 42 rows"):
         check_budget(setup)
 
 

@@ -190,7 +190,7 @@ def test_comments_in_the_cell_file_are_no_change(tmp_path: Path) -> None:
 
 
 def test_only_the_budget_of_a_run_can_change(tmp_path: Path) -> None:
-    run = interrupted(tmp_path, **SAMPLED)
+    run = interrupted(tmp_path, **SAMPLED, gradient={"method": "parameter_shift"})
     before = contents(run)
     with pytest.raises(RunError, match="--set training.steps=9: a run continues as it was started"):
         run_job(run, overrides=["training.steps=9"])

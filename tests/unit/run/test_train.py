@@ -251,6 +251,7 @@ def test_a_scale_head_trained_with_shots_on_aer_lowers_the_loss(tmp_path: Path) 
         tmp_path,
         {
             "backend": {"name": "aer", "shots": 40},
+            "gradient": {"method": "parameter_shift"},
             "readout": {"head": "scale", "scale": 3.0},
             "training": {"steps": 12, "batch_size": 3, "validate_every": 99},
             "optimizer": {"name": "adam", "learning_rate": 0.25},
@@ -261,7 +262,10 @@ def test_a_scale_head_trained_with_shots_on_aer_lowers_the_loss(tmp_path: Path) 
     assert state.parameters[3] < trainer.setup.initial[3] - 1.0
 
 
-SAMPLED: Tables = {"backend": {"name": "exact", "shots": 10}}
+SAMPLED: Tables = {
+    "backend": {"name": "exact", "shots": 10},
+    "gradient": {"method": "parameter_shift"},
+}
 
 
 def test_shots_are_counted_as_they_were_planned(tmp_path: Path) -> None:
