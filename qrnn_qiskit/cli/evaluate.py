@@ -40,7 +40,7 @@ def predict(
     """Predict new data with a run's best weights, in the data's units."""
     from qrnn_qiskit.run.jobs import predict_run
 
-    result = predict_run(run, data, overrides or (), run_dir, not no_wait)
+    result = predict_run(run, data, overrides=overrides or (), run_dir=run_dir, wait=not no_wait)
     if as_json:
         show_json(result)
         return
@@ -59,7 +59,14 @@ def evaluate(
     """Evaluate the outputs of each step for given weights."""
     from qrnn_qiskit.run.jobs import evaluate_job
 
-    result = evaluate_job(source, overrides or (), weights, data, run_dir, not no_wait)
+    result = evaluate_job(
+        source,
+        overrides=overrides or (),
+        weights=weights,
+        data=data,
+        run_dir=run_dir,
+        wait=not no_wait,
+    )
     if as_json:
         show_json(result)
         return
@@ -95,11 +102,11 @@ def gradient(
 
     result = gradient_job(
         source,
-        overrides or (),
-        weights,
-        data,
-        run_dir,
-        not no_wait,
+        overrides=overrides or (),
+        weights=weights,
+        data=data,
+        run_dir=run_dir,
+        wait=not no_wait,
         by="features" if by_features else "weights",
     )
     if as_json:
