@@ -150,6 +150,7 @@ class Submission:
     def _submit(self, row: JobRow, request: EvaluationRequest) -> None:
         """Hand in a block; afterwards its job is submitted, sending (unknown), or replaced."""
         ledger = self._ledger
+        told: set[str] = set()
         while True:
             limit = None
             if self._service.outlives:
@@ -165,6 +166,9 @@ class Submission:
                 job = self._service.submit_block(self._unrolled, request, row.block, ticket)
             except NotSent as error:
                 ledger.not_sent(row.number, str(error))
+                if str(error) not in told:
+                    told.add(str(error))
+                    self._notify(f"{error}; trying again")
                 self._pause(str(error), error.retry_after)
             except Refused as error:
                 if not error.too_large:
