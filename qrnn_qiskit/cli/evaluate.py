@@ -40,7 +40,7 @@ def predict(
     """Predict new data with a run's best weights, in the data's units."""
     from qrnn_qiskit.run.jobs import predict_run
 
-    result = predict_run(run, data, overrides or (), run_dir, not no_wait)
+    result = predict_run(run, data, overrides=overrides or (), run_dir=run_dir, wait=not no_wait)
     if as_json:
         show_json(result)
         return
@@ -59,7 +59,14 @@ def evaluate(
     """Evaluate the outputs of each step for given weights."""
     from qrnn_qiskit.run.jobs import evaluate_job
 
-    result = evaluate_job(source, overrides or (), weights, data, run_dir, not no_wait)
+    result = evaluate_job(
+        source,
+        overrides=overrides or (),
+        weights=weights,
+        data=data,
+        run_dir=run_dir,
+        wait=not no_wait,
+    )
     if as_json:
         show_json(result)
         return
@@ -84,11 +91,11 @@ def gradient(
     weights: WeightsFile = None,
     data: DataFile = None,
     overrides: Overrides = None,
+    run_dir: LedgerDirectory = None,
+    no_wait: NoWait = False,
     by_features: Annotated[
         bool, typer.Option("--features", help="Differentiate by the features, not the weights.")
     ] = False,
-    run_dir: LedgerDirectory = None,
-    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a loss and its gradient by any gradient rule."""

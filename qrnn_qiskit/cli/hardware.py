@@ -100,7 +100,7 @@ def rehearse(
     if as_json:
         show_json(found)
         return
-    table = found["run"].pop("table")
+    table = found["run"].pop("table", None)
     show_mapping({"the real run, by plan": found["plan"]})
     show_mapping({"the rehearsal": {k: found[k] for k in ("qpu_jobs", "qpu_seconds")}})
     show_mapping({"result": found["run"]})

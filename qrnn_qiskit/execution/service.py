@@ -261,6 +261,14 @@ class Resumable(Protocol):
         """Go on in a recorded session or batch, and tell the id of a new one."""
         ...
 
+    def session_seconds(self) -> tuple[str, float] | None:
+        """Id of the open session and what it has cost, where its wall clock is charged.
+
+        Raises:
+            Unreachable: if the service does not answer.
+        """
+        ...
+
     def close_session(self) -> None:
         """Tell the service that no more jobs come."""
         ...

@@ -195,6 +195,13 @@ def check_budget(setup: Setup) -> None:
             f"the job file: [budget] qpu_seconds = {math.ceil(plan['qpu_seconds'] * _SUGGESTED)}, "
             "or give it by --set budget.qpu_seconds=...; nothing was submitted"
         )
+    jobs = setup.job.budget.qpu_jobs
+    if jobs is not None and plan["jobs"] > jobs:
+        raise BudgetError(
+            f"the job needs {plan['jobs']:,} of budget.qpu_jobs = {jobs:,}: take fewer steps "
+            "(training.steps) or validations (training.validate_every), or raise the budget; "
+            "nothing was submitted"
+        )
     check_budget_of(setup, plan["shots_total"], plan["qpu_seconds"])
 
 

@@ -44,6 +44,7 @@ def keep_circuit(setup: Setup, directory: RunDirectory) -> None:
     executor: object = setup.executor
     if not isinstance(executor, Resumable):
         return
+    directory.path.chmod(0o700)  # ids of jobs are nobody else's business
     path = directory.path / ISA_FILE
     if not path.exists():
         write_durably(path, isa_to_bytes(setup.executor.isa(setup.unrolled)))
@@ -66,6 +67,7 @@ def open_submission(
         setup.unrolled,
         wait=wait,
         budget=setup.job.budget.qpu_seconds,
+        max_jobs=setup.job.budget.qpu_jobs,
         trust_list=setup.job.backend.unknown == "list",
         notify=notify,
     )

@@ -31,12 +31,14 @@ from qrnn_qiskit.run.ledger_format import (
     FORMAT,
     JOB_COLUMNS,
     SCHEMA,
+    SESSION_COST,
     JobRow,
     Request,
     block_text,
     job_row,
     upgrade_1,
 )
+from qrnn_qiskit.run.spending import Spending
 
 
 def reached(point: str) -> None:
@@ -164,9 +166,19 @@ class Ledger:
 
     # -- jobs
 
-    def jobs(self, address: str | None = None, states: Sequence[str] = ()) -> list[JobRow]:
-        """Jobs in the order of their intents: of one request, in some states, or all."""
+    def jobs(
+        self, address: str | None = None, states: Sequence[str] = (), *, uncharged: bool = False
+    ) -> list[JobRow]:
+        """Jobs in the order of their intents: of one request, in some states, or all.
+
+        Args:
+            address: of a request; None for any.
+            states: allowed ones; empty for any.
+            uncharged: only those that the service has accepted and not said the charge of.
+        """
         where, values = ["1"], list[str]()
+        if uncharged:
+            where.append("job IS NOT NULL AND used IS NULL")
         if address is not None:
             where.append("address = ?")
             values.append(address)
@@ -273,6 +285,22 @@ class Ledger:
     def used(self, number: int, seconds: float) -> None:
         """Record what the service charged for a job."""
         self._execute("UPDATE job SET used = ? WHERE number = ?", seconds, number)
+
+    def spending(self) -> Spending:
+        """QPU seconds of all jobs that may have been accepted."""
+        ((jobs, charged, waiting, used, predicted),) = self._execute(
+            "SELECT count(*), total(used), total(predicted) FILTER (WHERE used IS NULL), "
+            "total(used) FILTER (WHERE whole), total(predicted) FILTER (WHERE whole) FROM "
+            # Failures cut a job short: only whole ones say how good the prediction is.
+            "(SELECT *, state = 'completed' AND used IS NOT NULL AND predicted > 0 AS whole "
+            "FROM job WHERE backend <> '' AND state <> 'intent')"
+        )
+        factor = used / predicted if predicted else 1.0
+        ((sessions,),) = self._execute(
+            "SELECT total(value) FROM fact WHERE name LIKE ?", f"{SESSION_COST} %"
+        )
+        charged = max(charged, sessions)  # a session is charged by the clock on the wall
+        return Spending(charged, waiting * factor, factor, jobs)
 
     def load(self, row: JobRow) -> bytes:
         """The outcomes of a completed job.

@@ -12,6 +12,7 @@ from qrnn_qiskit.execution.service import Block
 FORMAT: Final = 2
 OPEN: Final = ("intent", "sending", "submitted")
 ENDED: Final = ("failed", "cancelled", "lost")
+SESSION_COST: Final = "cost of session"  # a fact's name, before the session's id
 SCHEMA: Final = """
 CREATE TABLE fact (                -- of the run: its id, session
     name  TEXT PRIMARY KEY,

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from qrnn_qiskit.emulator import EmulatedService
-from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.errors import BackendError, SpecError
 from qrnn_qiskit.execution.backends import ibm_client
 from qrnn_qiskit.execution.backends.ibm import fake_device
 from qrnn_qiskit.run import submission
 from qrnn_qiskit.run.cost import plan_job
+from qrnn_qiskit.run.jobs import evaluate_job, gradient_job, run_job
 from qrnn_qiskit.run.reporter import Reporter, Silent
-from qrnn_qiskit.run.runs import run_job
 from qrnn_qiskit.run.setup import make_setup
 from qrnn_qiskit.spec.compose import load_job
 
@@ -48,9 +48,11 @@ def rehearse_job(
         line to add where it has none; `run`: the result.
 
     Raises:
-        BackendError: if the job is not for a device, or there is no snapshot of it.
+        BackendError, SpecError: if the job is not for a device, or there is no snapshot of it.
     """
     job = load_job(source, overrides)
+    if job.kind == "compare":
+        raise SpecError("kind = 'compare' cannot be rehearsed: it is for simulators")
     if not job.backend.is_service:
         raise BackendError(
             f"backend.name = {job.backend.name!r}: a rehearsal is for a device of IBM's service: "
@@ -77,10 +79,9 @@ def rehearse_job(
             settings.append(f"budget.qpu_seconds={needed}")
         with tempfile.TemporaryDirectory(prefix="qrnn-rehearsal-") as folder:
             place = run_dir or Path(folder) / "run"
-            result = run_job(source, overrides=settings, run_dir=place, reporter=reporter)
-            document = result.to_dict()
+            document = _run(job.kind, source, settings, place, reporter)
         if run_dir is None:
-            del document["run_dir"]
+            document.pop("run_dir", None)
         return {
             "plan": plan,
             "qpu_jobs": len(service.jobs),
@@ -88,6 +89,16 @@ def rehearse_job(
             "budget": {"qpu_seconds": budget, "add": line},
             "run": document,
         }
+
+
+def _run(
+    kind: str, source: str | Path, settings: list[str], place: Path, reporter: Reporter | None
+) -> dict[str, Any]:
+    if kind == "train":
+        return run_job(source, overrides=settings, run_dir=place, reporter=reporter).to_dict()
+    if kind == "gradient":
+        return gradient_job(source, settings, run_dir=place)
+    return evaluate_job(source, settings, run_dir=place)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from qrnn_qiskit.run.hardware import open_submission
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.ledger_format import ENDED, OPEN, JobRow
 from qrnn_qiskit.run.runs import unchanged_setup
-from qrnn_qiskit.run.spending import Spending
 from qrnn_qiskit.spec.compose import job_from_dict
 
 
@@ -212,13 +211,13 @@ def spending(run: Path, budget: float | None) -> dict[str, Any]:
     """QPU seconds of a run, from its ledger alone."""
     ledger = Ledger(Path(run), looking=True)
     try:
-        jobs = ledger.jobs()
+        spent = ledger.spending()
+        under_way = ledger.jobs(states=OPEN[1:])
     finally:
         ledger.close()
-    spent = Spending.of(jobs)
     return {
         "qpu_jobs": spent.jobs,
-        "qpu_jobs_open": sum(job.state in OPEN[1:] for job in jobs if job.backend),
+        "qpu_jobs_open": len(under_way),
         "qpu_seconds_charged": round(spent.charged, 3),
         "qpu_seconds_expected": round(spent.open, 3),
         "qpu_seconds_left": None if budget is None else round(budget - spent.total, 3),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, final
 
 from qrnn_qiskit.errors import BudgetError
-from qrnn_qiskit.run.ledger_format import JobRow
 
 # The service stops a job after this multiple of its prediction and so many seconds more.
 LIMIT_FACTOR: Final = 3.0
@@ -36,25 +34,14 @@ class Spending:
     def total(self) -> float:
         return self.charged + self.open
 
-    @staticmethod
-    def of(jobs: Iterable[JobRow]) -> Spending:
-        """The sum over all jobs of a ledger."""
-        sent = [job for job in jobs if job.backend and job.state != "intent"]
-        known = [job for job in sent if job.used is not None]
-        # Failures cut a job short: only whole ones say how good the prediction is.
-        whole = [job for job in known if job.state == "completed" and job.predicted > 0]
-        charged = math.fsum(job.used or 0.0 for job in known)
-        predicted = math.fsum(job.predicted for job in whole)
-        factor = math.fsum(job.used or 0.0 for job in whole) / predicted if predicted else 1.0
-        waiting = math.fsum(job.predicted for job in sent if job.used is None)
-        return Spending(charged, waiting * factor, factor, len(sent))
-
-    def afford(self, predicted: float, budget: float | None) -> None:
+    def afford(self, predicted: float, budget: float | None, more: int, jobs: int | None) -> None:
         """Refuse a submission that the budget does not allow.
 
         Args:
             predicted: QPU seconds, before calibration.
             budget: QPU seconds of the run; None for no limit.
+            more: how many jobs.
+            jobs: of the run; None for no limit.
 
         Raises:
             BudgetError: saying what to type to go on.
@@ -66,6 +53,13 @@ class Spending:
                 f"{budget:,} ({self.charged:,.1f} charged so far, {self.open:,.1f} expected of "
                 "jobs under way); all so far is kept: continue it with --set "
                 "budget.qpu_seconds=MORE"
+            )
+
+        if jobs is not None and self.jobs + more > jobs:
+            raise BudgetError(
+                f"the next {more} QPU jobs would take the run to {self.jobs + more:,} of "
+                f"budget.qpu_jobs = {jobs:,}; all so far is kept: continue it with --set "
+                "budget.qpu_jobs=MORE"
             )
 
     def limit(self, predicted: float, budget: float | None) -> int:

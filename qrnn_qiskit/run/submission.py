@@ -26,13 +26,13 @@ from qrnn_qiskit.execution.service import (
     OutcomeUnknown,
     Refused,
     ResultsGone,
+    Resumable,
     Ticket,
     Unreachable,
     assemble,
 )
 from qrnn_qiskit.run.ledger import Ledger
-from qrnn_qiskit.run.ledger_format import ENDED, OPEN, JobRow
-from qrnn_qiskit.run.spending import Spending
+from qrnn_qiskit.run.ledger_format import ENDED, OPEN, SESSION_COST, JobRow
 
 Answer = TypeVar("Answer")
 
@@ -57,6 +57,7 @@ class Submission:
         *,
         wait: bool = True,
         budget: float | None = None,
+        max_jobs: int | None = None,
         trust_list: bool = False,
         notify: Callable[[str], None] | None = None,
     ) -> None:
@@ -68,6 +69,7 @@ class Submission:
             unrolled: the circuit.
             wait: wait for jobs and for the service; otherwise raise `PendingError`.
             budget: QPU seconds of the run.
+            max_jobs: submissions of the run.
             trust_list: submit again what the service's list does not show after the grace period,
                 without asking a person.
             notify: told what a person may want to know.
@@ -77,6 +79,7 @@ class Submission:
         self._unrolled = unrolled
         self._wait = wait
         self._budget = budget
+        self._max_jobs = max_jobs
         self._trust_list = trust_list
         self._notify = notify or (lambda text: None)
         self._delay = FIRST_POLL_S
@@ -120,7 +123,9 @@ class Submission:
         blocks = self._service.blocks(self._unrolled, rows, request.shots)
         costs = [(block, self._service.seconds(self._unrolled, block)) for block in blocks]
         if self._service.outlives:
-            self._spending().afford(sum(seconds for _, seconds in costs), self._budget)
+            self._ledger.spending().afford(
+                sum(seconds for _, seconds in costs), self._budget, len(costs), self._max_jobs
+            )
         self._ledger.plan(
             address,
             digest,
@@ -152,11 +157,12 @@ class Submission:
     def _submit(self, row: JobRow, request: EvaluationRequest) -> None:
         """Hand in a block; afterwards its job is submitted, sending (unknown), or replaced."""
         ledger = self._ledger
+        told: set[str] = set()
         while True:
             limit = None
             if self._service.outlives:
-                spending = self._spending()
-                spending.afford(row.predicted, self._budget)
+                spending = self._ledger.spending()
+                spending.afford(row.predicted, self._budget, 1, self._max_jobs)
                 limit = spending.limit(row.predicted, self._budget)
                 if self._adopt(row):  # a copy of this run may have been here before
                     return
@@ -167,6 +173,9 @@ class Submission:
                 job = self._service.submit_block(self._unrolled, request, row.block, ticket)
             except NotSent as error:
                 ledger.not_sent(row.number, str(error))
+                if str(error) not in told:
+                    told.add(str(error))
+                    self._notify(f"{error}; trying again")
                 self._pause(str(error), error.retry_after)
             except Refused as error:
                 if not error.too_large:
@@ -314,21 +323,22 @@ class Submission:
 
     # -- money
 
-    def _spending(self) -> Spending:
-        return Spending.of(self._ledger.jobs())
-
     def _charge(self, row: JobRow) -> None:
         """Record what the service charged, if it says."""
         job = row.job or ""
         seconds = self._ask(lambda: self._service.usage(job)) if self._service.outlives else None
         if seconds is not None:
             self._ledger.used(row.number, seconds)
+        if isinstance(self._service, Resumable) and (
+            session := self._ask(self._service.session_seconds)
+        ):
+            self._ledger.set_fact(f"{SESSION_COST} {session[0]}", repr(session[1]))
 
     def _late_usage(self) -> None:
         """Ask for charges that the service had not said when the jobs ended."""
         if self._service.outlives:
-            ended = self._ledger.jobs(states=["completed", *ENDED, "duplicate"])
-            for row in [row for row in ended if row.used is None and row.job][-4:]:
+            ended = self._ledger.jobs(states=["completed", *ENDED, "duplicate"], uncharged=True)
+            for row in ended[-4:]:
                 self._charge(row)
 
     # -- waiting

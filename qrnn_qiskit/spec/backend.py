@@ -119,3 +119,6 @@ class BudgetSpec(Table):
     qpu_seconds: Annotated[float, Field(gt=0.0)] | None = Field(
         None, description="QPU time of the whole run, in seconds."
     )
+    qpu_jobs: Positive | None = Field(
+        None, description="Submissions of the whole run to a device of IBM's service."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -178,11 +179,8 @@ def test_what_waits_can_be_cancelled_and_the_run_goes_on(
 def test_an_interruption_says_how_to_cancel(
     service: EmulatedService, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(seconds: float) -> None:
-        raise KeyboardInterrupt
-
     service.hold()
-    monkeypatch.setattr("time.sleep", interrupted)
+    monkeypatch.setattr("qrnn_qiskit.run.submission.time", _Clock(time.time))
     run = tmp_path / "run"
     code, _, err = cli("run", write_training(tmp_path), "--run-dir", run)
     assert code == 130
@@ -191,7 +189,7 @@ def test_an_interruption_says_how_to_cancel(
     assert f"continue with: qrnn run {run}" in err
 
 
-@pytest.mark.parametrize("mode", ["batch", "session"])
+@pytest.mark.parametrize("mode", ["batch", pytest.param("session", marks=pytest.mark.slow)])
 def test_a_session_that_was_closed_is_opened_anew(
     service: EmulatedService, cli: Cli, tmp_path: Path, mode: str
 ) -> None:
@@ -269,6 +267,50 @@ def test_a_rehearsal_needs_nothing_and_leaves_nothing(
     assert ibm_client.arguments == {}
     code, _, err = cli("rehearse", job, "--set", "backend.name=aer")
     assert "a rehearsal is for a device of IBM's service" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("device", ["ibm_marrakesh", "ibm_boston"])
+@pytest.mark.parametrize("job", ["finetune_parity2", "evaluate_parity2", "reservoir_device"])
+def test_the_first_jobs_are_rehearsed(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, device: str
+) -> None:
+    # One device with the plain reset alone, one with measure_2 and reset_2 beside it.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ibm_client, "arguments", {})
+    settings = [f"backend.name={device}", "backend.shots=8"]
+    arguments = [argument for setting in settings for argument in ("--set", setting)]
+    code, out, err = cli("rehearse", f"hardware/{job}", "--json", *arguments)
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["qpu_jobs"] == found["plan"]["jobs"]
+
+
+@pytest.mark.parametrize("job", ["finetune_parity2", "evaluate_parity2", "reservoir_device"])
+def test_the_first_jobs_cost_less_than_a_minute(cli: Cli, job: str) -> None:
+    arguments = ("--set", "backend.name=fake_marrakesh", "--json")
+    plan = json.loads(cli("plan", f"hardware/{job}", *arguments)[1])
+    assert plan["qpu_seconds"] < 60
+    assert plan["within_budget"] is True
+
+
+def test_a_device_without_reset_is_refused(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ibm_client, "arguments", {})
+    code, _, err = cli("rehearse", write_training(tmp_path), "--set", "backend.name=ibm_berlin")
+    assert code == 2
+    assert "has no 'reset' instruction" in err
+
+
+@pytest.mark.hardware
+@pytest.mark.skipif("QRNN_HARDWARE" not in os.environ, reason="needs an account: QRNN_HARDWARE=1")
+def test_on_a_real_device(cli: Cli, tmp_path: Path) -> None:
+    # The smallest job: 16 rows of 64 shots, about 2.3 QPU seconds.
+    place = ("--run-dir", tmp_path / "run", "--set", "backend.shots=64")
+    code, out, err = cli("evaluate", "hardware/evaluate_parity2", "--json", *place)
+    assert code == 0, err
+    assert np.shape(json.loads(out)["outputs"])[:2] == (16, 4)
 
 
 def test_a_submission_leaves_once_whatever_the_answer(
@@ -424,7 +466,7 @@ def test_a_disk_that_is_full_right_after_the_acceptance(
     assert len(service.jobs) == 2
 
 
-@pytest.mark.parametrize("jump", [-86400.0, 86400.0])
+@pytest.mark.parametrize("jump", [-86400.0, pytest.param(86400.0, marks=pytest.mark.slow)])
 def test_a_clock_that_jumps_loses_no_job(
     service: EmulatedService,
     cli: Cli,
@@ -440,8 +482,13 @@ def test_a_clock_that_jumps_loses_no_job(
 
 
 class _Clock:
+    """Tells another time, and interrupts who waits."""
+
     def __init__(self, now: Callable[[], float]) -> None:
         self.time = now
+
+    def sleep(self, seconds: float) -> None:
+        raise KeyboardInterrupt
 
 
 def test_angles_of_fractional_gates() -> None:

@@ -89,7 +89,6 @@ EVERYDAY = [
     ("job failed", "before result"),
     ("results: 500, then 502", "payload"),
     ("429 with Retry-After", "completed"),
-    ("answer lost after acceptance", ""),
     ("answer lost, list too late", ""),
     ("job failed for its size", ""),
 ]

@@ -126,5 +126,10 @@ class AerRun:
 def step_bits(data: Any, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Bits `[r, shots, T, K]` from a primitive's data, one register `step_t` for each step."""
     steps, width = shape
-    registers = [data[f"step_{t}"].to_bool_array(order="little") for t in range(steps)]
-    return np.stack(registers, axis=2).astype(np.uint8)[..., :width]
+    registers = [data[f"step_{t}"].array for t in range(steps)]  # [r, shots, bytes], big-endian
+    bits = np.empty((*registers[0].shape[:-1], steps, width), dtype=np.uint8)
+    for t, register in enumerate(registers):
+        for k in range(width):
+            byte, place = divmod(k, 8)
+            bits[..., t, k] = (register[..., -1 - byte] >> place) & 1
+    return bits

@@ -298,7 +298,7 @@ class Client:
             return NotSent(f"IBM's service is busy (status {status})", post.retry_after)
         if status == 401:
             self._reauthorize(error)
-            return NotSent("the access token had expired", 0.0)
+            return NotSent("IBM's service did not accept the access token")
         if 400 <= status < 500:
             return Refused(
                 f"IBM's service refuses the job (status {status}): {self.clean(post.text or text)}",

@@ -6,7 +6,7 @@ import datetime
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
     sampler_options,
 )
 from qrnn_qiskit.execution.backends.ibm_client import Client, says_too_large
+from qrnn_qiskit.execution.backends.ibm_mode import Mode, OpenMode
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
@@ -35,7 +36,6 @@ from qrnn_qiskit.execution.service import (
     JobReport,
     Listed,
     NotSent,
-    OutcomeUnknown,
     ResultsGone,
     Ticket,
     block_angles,
@@ -45,8 +45,6 @@ from qrnn_qiskit.occurrence import OccurrenceTable
 
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import RuntimeJobV2
-
-Mode = Literal["job", "batch", "session"]
 
 _MAX_LISTED: Final = 200
 _MISSING_ASKED: Final = 3
@@ -92,13 +90,10 @@ class ServiceExecutor:
         """
         self._options = sampler_options(service.options)
         self._given = service.options
-        self._mode: Mode = service.mode
         self._client = Client(service.account, service.instance)
         self._backend = self._choose(service.backend)
         self._instance = self._client.service.active_instance()
-        self._session: Any = None
-        self._save_session: Callable[[str], None] = lambda session: None
-        self._recorded_session: str | None = None
+        self._mode = OpenMode(self._client, self._backend, service.mode)
         transpile = transpile or TranspileOptions()
         self._isas = PerCircuit(
             lambda unrolled: self._checked(to_isa(unrolled, self.target, transpile))
@@ -154,7 +149,7 @@ class ServiceExecutor:
 
     def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
         """Go on in a recorded session or batch, and tell the id of a new one."""
-        self._recorded_session, self._save_session = recorded, save
+        self._mode.keep(recorded, save)
 
     def blocks(self, unrolled: UnrolledCircuit, rows: int, shots: int) -> list[Block]:
         """Rows and shots cut by the shots of a row, and executions and bytes of a job."""
@@ -189,7 +184,7 @@ class ServiceExecutor:
         options = self._options.model_copy(deep=True)
         options.environment.job_tags = list(ticket.tags)
         options.max_execution_time = ticket.max_seconds
-        mode = self._open_mode()
+        mode = self._mode.open()
         with self._client.submitting(ticket.sending):
             sampler = Sampler(mode=mode, options=options)
             job = sampler.run([(isa.circuit, values)], shots=block.shots)
@@ -204,13 +199,12 @@ class ServiceExecutor:
                 instance=self._instance,
                 job_tags=[tag],
                 created_after=start,
-                descending=False,
             )
         )
         # Not every server filters: an entry without the tag must never be adopted.
         return [
             Listed(self._remember(job), tuple(job.tags or ()))
-            for job in jobs
+            for job in reversed(jobs)  # it lists the newest first
             if tag in (job.tags or ())
         ]
 
@@ -342,33 +336,13 @@ class ServiceExecutor:
         shots = getattr(self._backend, "max_shots", None)
         return Limits(int(shots or ibm_checks.MAX_EXECUTIONS), ibm_checks.MAX_EXECUTIONS)
 
-    def _open_mode(self) -> Any:
-        """The backend itself, or the open batch or session; a closed one is opened anew."""
-        if self._mode == "job":
-            return self._backend
-        from qiskit_ibm_runtime import Batch, Session
-
-        kind: Any = Batch if self._mode == "batch" else Session
-        if self._session is None and self._recorded_session is not None:
-            self._session = kind(backend=self._backend, create_new=False)
-            self._session._session_id = self._recorded_session
-        if self._session is not None:
-            details = self._client.ask(self._session.details) or {}
-            if not details.get("accepting_jobs", True) or details.get("state") == "closed":
-                self._session = None
-        if self._session is None:
-            try:
-                with self._client.submitting(lambda: None):
-                    self._session = kind(backend=self._backend)
-            except OutcomeUnknown as error:  # one that is never used costs nothing
-                raise NotSent(str(error)) from None
-            self._save_session(str(self._session.session_id))
-        return self._session
+    def session_seconds(self) -> tuple[str, float] | None:
+        """Id and cost of the open session; see `Resumable`."""
+        return self._mode.seconds()
 
     def close_session(self) -> None:
-        """Tell the service that no more jobs come, so that a session costs no more."""
-        if self._session is not None:
-            self._client.ask(self._session.close)
+        """Tell the service that no more jobs come; see `Resumable`."""
+        self._mode.close()
 
     def _job(self, job: str) -> RuntimeJobV2:
         if job not in self._jobs:

@@ -74,6 +74,7 @@ def qrnn(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
 
 
 Command = Callable[..., tuple[int, str, str]]
+RECORDED = {"run_dir": None, "wait": True}
 JOBS = "qrnn_qiskit.run.jobs"
 CELLS = "qrnn_qiskit.run.cells"
 COMPOSE = "qrnn_qiskit.spec.compose"
@@ -179,7 +180,9 @@ def test_predict_prints_predictions_with_their_errors(install: Install, qrnn: Co
     }
     calls = install(JOBS, predict_run=result)
     code, out, _ = qrnn("predict", "RUN", "--data", "new.csv")
-    assert calls.seen == [("predict_run", (Path("RUN"), Path("new.csv")), {"overrides": ()})]
+    assert calls.seen == [
+        ("predict_run", (Path("RUN"), Path("new.csv")), {"overrides": (), **RECORDED})
+    ]
     assert code == 0
     assert [line.split() for line in out.splitlines()] == [
         ["sequence", "step", "temperature"],
@@ -197,7 +200,7 @@ def test_evaluate_prints_outputs(install: Install, qrnn: Command) -> None:
         (
             "evaluate_job",
             ("job.toml",),
-            {"overrides": (), "weights": Path("w.npy"), "data": Path("d.npz")},
+            {"overrides": (), "weights": Path("w.npy"), "data": Path("d.npz"), **RECORDED},
         )
     ]
     assert code == 0
@@ -214,7 +217,13 @@ def test_gradient_prints_each_weight(install: Install, qrnn: Command) -> None:
         (
             "gradient_job",
             ("job.toml",),
-            {"overrides": (), "weights": Path("w.json"), "data": None, "by": "weights"},
+            {
+                "overrides": (),
+                "weights": Path("w.json"),
+                "data": None,
+                "by": "weights",
+                **RECORDED,
+            },
         )
     ]
     assert code == 0

@@ -154,6 +154,66 @@ def test_a_damaged_payload_is_refused(
     assert len(executor.submitted) == 1
 
 
+FORMAT_1 = """
+CREATE TABLE request (address TEXT PRIMARY KEY, digest TEXT NOT NULL, state TEXT NOT NULL
+    CHECK (state IN ('planned', 'submitted', 'completed')), shots INTEGER NOT NULL,
+    plan TEXT NOT NULL, job TEXT, result TEXT);
+"""
+
+
+def write_format_1(folder: Path) -> None:
+    """The same ledger as version 0.1.0 wrote it."""
+    with sqlite3.connect(folder / "ledger.sqlite") as database:
+        requests = database.execute(
+            "SELECT address, digest, CASE job.state WHEN 'intent' THEN 'planned' ELSE job.state "
+            "END, shots, plan, job, result FROM request JOIN job USING (address)"
+        ).fetchall()
+    database.close()
+    (folder / "ledger.sqlite").unlink()
+    with sqlite3.connect(folder / "ledger.sqlite") as database:
+        database.executescript(FORMAT_1)
+        database.executemany("INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?)", requests)
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+
+
+def test_format_1_is_read_and_continued(
+    unrolled: UnrolledCircuit, plan: EvaluationPlan, tmp_path: Path
+) -> None:
+    def evaluate(place: int) -> tuple[Any, QueueExecutor]:
+        executor, ledger = QueueExecutor(), Ledger(tmp_path)
+        submission = Submission(ledger, LocalService(executor), unrolled)
+        evaluator = Evaluator(unrolled, executor, submission=submission, seed=3)
+        call = Call(f"step-{place}/gradient", (2, place))
+        outputs = evaluator.outputs(plan, SHOTS, call)
+        ledger.close()
+        return outputs, executor
+
+    first, second = evaluate(0)[0], evaluate(1)[0]
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
+        database.execute("UPDATE job SET state = 'submitted' WHERE number = 2")
+    database.close()
+    write_format_1(tmp_path)
+
+    before = contents(tmp_path)
+    looking = Ledger(tmp_path, looking=True)
+    assert [request.state for request in looking.requests()] == ["completed", "planned"]
+    assert [row.state for row in looking.jobs()] == ["completed", "intent"]
+    looking.close()
+    assert contents(tmp_path) == before
+
+    again, executor = evaluate(0)
+    assert executor.submitted == []
+    np.testing.assert_array_equal(again.mean, first.mean)
+    again, executor = evaluate(1)
+    assert len(executor.submitted) == 1
+    np.testing.assert_array_equal(again.mean, second.mean)
+    opened = Ledger(tmp_path)
+    assert [request.state for request in opened.requests()] == ["completed"] * 2
+    assert len(opened.run_id) == 16
+    opened.close()
+
+
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     Ledger(tmp_path).close()
     database = sqlite3.connect(tmp_path / "ledger.sqlite")

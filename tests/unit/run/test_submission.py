@@ -22,6 +22,7 @@ from qrnn_qiskit.gradients.plan import forward_plan
 from qrnn_qiskit.run import ledger as ledger_module
 from qrnn_qiskit.run import submission as submission_module
 from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.ledger_format import SESSION_COST
 from qrnn_qiskit.run.submission import Submission
 from tests.unit.run.fake_service import SECONDS, FakeService, rows_and_shots
 
@@ -280,6 +281,22 @@ def test_the_budget_counts_what_is_charged(ledger: Ledger) -> None:
     assert ledger.find("c") is None
     assert [job.limit for job in service.jobs.values()] == [9, 5]
     submission(ledger, service, budget=12.0).bits("c", "d", request())
+
+
+def test_the_budget_counts_jobs(ledger: Ledger) -> None:
+    service = FakeService(max_rows=3)
+    with pytest.raises(BudgetError, match="next 2 QPU jobs .* to 2 of budget.qpu_jobs = 1"):
+        submission(ledger, service, max_jobs=1).bits("a", "d", request())
+    assert service.jobs == {}
+    submission(ledger, service, max_jobs=2).bits("a", "d", request())
+
+
+def test_a_session_is_charged_by_its_wall_clock(ledger: Ledger) -> None:
+    submission(ledger, FakeService()).bits("a", "d", request())
+    assert ledger.spending().charged == SECONDS
+    for name, seconds in (("x", "1.0"), ("y", "7.5")):
+        ledger.set_fact(f"{SESSION_COST} {name}", seconds)
+    assert ledger.spending().charged == 8.5
 
 
 def test_nobody_waits_unless_asked_to(ledger: Ledger) -> None:

@@ -173,6 +173,18 @@ def test_python_may_write_source_for_from() -> None:
         ({"initial": {"low": 7}}, "initial.low = 7.0: must not be above initial.high"),
         ({"initial": {"std": -1}}, "initial.std = -1: must be at least 0"),
         ({"budget": {"qpu_seconds": 0}}, "budget.qpu_seconds = 0: must be greater than 0"),
+        (
+            {"backend": {"name": "aer", "mode": "batch"}},
+            "backend.mode = 'batch': is for devices of IBM's service, not 'aer'",
+        ),
+        (
+            {"backend": {"name": "fake_fez", "account": "mine"}},
+            "backend.account = 'mine': is for devices of IBM's service, not 'fake_fez'",
+        ),
+        (
+            {"backend": {"unknown": "list"}},
+            "backend.unknown = 'list': is for devices of IBM's service, not 'exact'",
+        ),
         ({"optimizer": {"name": ""}}, "optimizer.name = '': must not be empty"),
         ({"trainig": {"steps": "x"}, "seed": -1}, "trainig: unknown key"),
     ],

@@ -13,7 +13,7 @@ from qrnn_qiskit.spec import job_from_dict, job_to_dict, load_job
 
 ROOT = Path(__file__).parents[3]
 PIECES = sorted((ROOT / "configs").rglob("*.toml"))
-JOBS = sorted((ROOT / "jobs").glob("*.toml"))
+JOBS = sorted([*(ROOT / "jobs").glob("*.toml"), *(ROOT / "jobs/hardware").glob("*.toml")])
 GROUPS = {"cell", "data", "gradient", "optimizer", "backend", "noise", "budget"}
 
 
