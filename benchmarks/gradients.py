@@ -18,7 +18,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,13 @@ STEPS, WINDOW, START, RATE = 80, 10, 0.4, 0.05
 LEVELS = (10, 40)  # shots of a row of a central difference, on average
 CONFIGURATIONS = [
     ("parity2", 4, False),
-    ("parity2", 8, True),
-    ("viqueira_emcz2", 8, False),
-    ("viqueira_emcz2", 16, True),
-    ("takaki_1_2", 4, True),
-    ("takaki_1_2", 16, False),
     ("crx", 4, False),
+    ("takaki_1_2", 4, True),
+    ("viqueira_emcz2", 8, False),
+    ("parity2", 8, True),
     ("crx", 8, True),
+    ("takaki_1_2", 16, False),
+    ("viqueira_emcz2", 16, True),
 ]
 
 
@@ -361,7 +361,8 @@ def main() -> None:
     if tasks and not options.report:
         out.parent.mkdir(parents=True, exist_ok=True)
         with ProcessPoolExecutor(options.workers) as pool, out.open("a", encoding="utf-8") as file:
-            for found in pool.map(run_instance, tasks):
+            for future in as_completed([pool.submit(run_instance, task) for task in tasks]):
+                found = future.result()
                 results += found
                 file.writelines(json.dumps(result) + "\n" for result in found)
                 file.flush()
