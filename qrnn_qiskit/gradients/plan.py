@@ -103,7 +103,7 @@ class EvaluationPlan:
             outputs: of all rows, `[R, T, K]`.
             cotangent: dL/dy `[B, T, K]`, independent of the shifted rows' shots.
         """
-        weighted = cotangent[self.sequence] * self.masks[self.mask][:, :, None]
+        weighted = self.weighted(cotangent)
         values = np.einsum("rtk,rtk->r", weighted, outputs.mean)
         gradient = self._scatter(self.term_coefficient * values[self.term_row])
         if outputs.count is None:
@@ -112,34 +112,39 @@ class EvaluationPlan:
         variance = self._scatter(self.term_coefficient**2 * variances[self.term_row])
         return Estimate(gradient, np.sqrt(variance))
 
+    def weighted(self, cotangent: Array) -> Array:
+        """`[R, T, K]` what the outputs of each row are multiplied with; dL/dy is `[B, T, K]`."""
+        # Rows of one sequence and mask are alike, and there are far fewer kinds than rows.
+        kinds = cotangent[:, None] * self.masks[None, :, :, None]
+        found: Array = kinds.reshape(-1, *cotangent.shape[1:])[
+            self.sequence * len(self.masks) + self.mask
+        ]
+        return found
+
     def output_jacobian(self, outputs: Outputs) -> Array:
         """dy/d(weights) `[P, B, T, K]`, from the same rows."""
-        steps, values = outputs.mean.shape[1:]
-        jacobian = np.zeros((self.weights.shape[1], self.num_sequences, steps, values))
-        masked = outputs.mean * self.masks[self.mask][:, :, None]
-        rows = self.term_row
-        np.add.at(
-            jacobian,
-            (self.term_weight, self.sequence[rows]),
-            self.term_coefficient[:, None, None] * masked[rows],
-        )
-        return jacobian
+        return self._jacobian(outputs.mean, self.term_coefficient)
 
     def output_jacobian_variance(self, outputs: Outputs) -> Array:
         """Variance of each entry of `output_jacobian`, `[P, B, T, K]`."""
-        steps, values = outputs.mean.shape[1:]
-        variance = np.zeros((self.weights.shape[1], self.num_sequences, steps, values))
         if outputs.count is None or outputs.covariance is None:
-            return variance
+            return self._jacobian(np.zeros_like(outputs.mean), self.term_coefficient)
         of_row = np.diagonal(outputs.covariance, axis1=1, axis2=2) / outputs.count[:, None]
-        masked = of_row.reshape(outputs.mean.shape) * self.masks[self.mask][:, :, None]
-        rows = self.term_row
-        np.add.at(
-            variance,
-            (self.term_weight, self.sequence[rows]),
-            self.term_coefficient[:, None, None] ** 2 * masked[rows],
-        )
-        return variance
+        return self._jacobian(of_row.reshape(outputs.mean.shape), self.term_coefficient**2)
+
+    def _jacobian(self, of_rows: Array, coefficient: Array) -> Array:
+        """Sums over terms `[P, B, T, K]` of coefficients times rows' `[R, T, K]`."""
+        shape = (self.weights.shape[1], self.num_sequences, *of_rows.shape[1:])
+        entry = self.term_weight * shape[1] + self.sequence[self.term_row]
+        order = np.argsort(entry, kind="stable")
+        rows = self.term_row[order]
+        parts = of_rows[rows] * self.masks[self.mask[rows]][:, :, None]
+        parts *= coefficient[order, None, None]
+        entries, starts = np.unique(entry[order], return_index=True)
+        sums = np.zeros((shape[0] * shape[1], *shape[2:]))
+        if len(starts):
+            sums[entries] = np.add.reduceat(parts, starts, axis=0)
+        return sums.reshape(shape)
 
     def with_repeats(self, repeats: NDArray[np.int64]) -> EvaluationPlan:
         """The same rows, measured more or less often; `repeats` is `[R]`."""

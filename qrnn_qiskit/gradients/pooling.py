@@ -100,8 +100,7 @@ def shared_shots_variance(
     rows = rows[share[rows].any(axis=1)]
     if not len(rows):
         return np.zeros(plan.weights.shape[1])
-    weighted = cotangent[plan.sequence[rows]] * plan.masks[plan.mask[rows]][:, :, None]
-    flat = weighted.reshape(len(rows), -1)
+    flat = plan.weighted(cotangent)[rows].reshape(len(rows), -1)
     crossed = np.matmul(flat[:, None, :], outputs.covariance[rows])[:, 0]
     crossed *= np.repeat(share[rows], values, axis=1) / outputs.count[rows][:, None]
 

@@ -132,7 +132,8 @@ def learn(memory: Memory, result: GradientResult, same_sequences: bool) -> Memor
     new = {"gradient": result.gradient.mean, "variance": error**2}
     if cost is not None:
         variance = float(new["variance"].sum())
-        forward = min(cost.forward_variance, 0.99 * variance)
+        # Shots that serve both factors may make the whole smaller than the shifted rows' part.
+        forward = min(max(cost.forward_variance, 0.0), 0.99 * variance)
         spread = cost.spread if same_sequences else cost.spread.mean(axis=0)
         new |= {
             "work": np.asarray(variance * result.shots_total),

@@ -105,10 +105,11 @@ class Setup:
 
     @property
     def forward_shots(self) -> int | None:
-        """Shots of each sequence of a forecast: as many as a gradient's row gets; None if exact."""
+        """Shots of each sequence of a forecast: those of a gradient's mean row; None if exact."""
         if self.shots.total is None or isinstance(self.rule, Adjoint):
             return self.shots.per_row
-        return self.shots.apply(self.rule.plan(self.problem(self.batch_size)))[1]
+        evenly = replace(self.shots, allocation="uniform")
+        return evenly.apply(self.rule.plan(self.problem(self.batch_size)))[1]
 
     @property
     def least_forward_shots(self) -> int | None:

@@ -166,6 +166,22 @@ MISTAKES = {
     "shots of base rows of an exact job": Mistake(
         setting("gradient.forward_shots=10"), ("gradient.forward_shots", "set backend.shots too")
     ),
+    "allocation of an exact job": Mistake(
+        setting("gradient.allocation=optimal"),
+        ("gradient.allocation is given", "the job is exact", "set backend.shots too"),
+    ),
+    "unknown allocation": Mistake(
+        setting("gradient.allocation=optmal", "gradient.shots_total=9000"),
+        ("gradient.allocation = 'optmal'", "'uniform'", "'optimal'"),
+    ),
+    "adaptive shots of an exact job": Mistake(
+        setting("gradient.adaptive=true"),
+        ("gradient.adaptive = true", "the job is exact", "gradient.shots_total"),
+    ),
+    "adaptive shots of a minimizer": Mistake(
+        setting("gradient.adaptive=true", "gradient.shots_total=9000", "optimizer.name=bfgs"),
+        ("gradient.adaptive = true", "adam or sgd"),
+    ),
     "noise of a device's own": Mistake(
         setting("backend.name=fake_marrakesh", "backend.shots=10", "noise.readout=0.1"),
         ("[noise] is for the simulators", "remove [noise]"),

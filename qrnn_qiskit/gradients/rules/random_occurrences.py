@@ -116,7 +116,7 @@ def variance_with_selection(plan: EvaluationPlan, outputs: Outputs, cotangent: A
     draws = int(repeats.sum())
     if draws < 2:
         return np.full(num_weights, np.inf)
-    weighted = cotangent[plan.sequence] * plan.masks[plan.mask][:, :, None]
+    weighted = plan.weighted(cotangent)
     values = np.einsum("rtk,rtk->r", weighted, outputs.mean)[plan.term_row]
     spreads = outputs.contracted_variance(weighted)[plan.term_row]
 
