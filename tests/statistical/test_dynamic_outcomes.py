@@ -100,8 +100,10 @@ def surprise(joint: dict[Bits, float], bits: PackedBits) -> float:
     return float(min(tails)) * len(tails)
 
 
-def measure(executor: Executor, unrolled: UnrolledCircuit, weights: Array, seed: int) -> PackedBits:
-    request = EvaluationRequest(forward_plan(weights, FEATURES), SHOTS, seed)
+def measure(
+    executor: Executor, unrolled: UnrolledCircuit, weights: Array, seed: int, shots: int = SHOTS
+) -> PackedBits:
+    request = EvaluationRequest(forward_plan(weights, FEATURES), shots, seed)
     return executor.fetch(executor.submit(unrolled, request))
 
 
@@ -121,7 +123,7 @@ def test_joint_outcomes(kind: str, name: str, seed: int) -> None:
 def test_wrong_outcomes_are_noticed(kind: str, wrong: str, seed: int) -> None:
     executor, noise = BACKENDS["exact, noise"]()
     unrolled = unroll(CELLS[kind](), 2)
-    bits = measure(executor, unrolled, WEIGHTS, seed)
+    bits = measure(executor, unrolled, WEIGHTS, seed, 8 * SHOTS)
     if wrong == "no noise":
         joint = joint_of(executor, unrolled, WEIGHTS, {})
     else:
