@@ -257,6 +257,10 @@ class Resumable(Protocol):
         """
         ...
 
+    def calibrated(self) -> str | None:
+        """When the device was calibrated last, in ISO 8601; None where it does not say."""
+        ...
+
     def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
         """Go on in a recorded session or batch, and tell the id of a new one."""
         ...

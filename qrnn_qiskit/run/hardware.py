@@ -47,6 +47,7 @@ def keep_circuit(setup: Setup, directory: RunDirectory) -> None:
     directory.path.chmod(0o700)  # ids of jobs are nobody else's business
     path = directory.path / ISA_FILE
     if not path.exists():
+        directory.update(calibration=executor.calibrated())
         write_durably(path, isa_to_bytes(setup.executor.isa(setup.unrolled)))
         return
     executor.use_isa(setup.unrolled, isa_from_bytes(setup.unrolled, path.read_bytes()))

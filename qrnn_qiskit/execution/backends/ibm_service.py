@@ -147,6 +147,12 @@ class ServiceExecutor:
         """The circuit's occurrences, their influence as a device's noise leaves it."""
         return self._tables(unrolled)
 
+    def calibrated(self) -> str | None:
+        """When the device was calibrated last; see `Resumable`."""
+        properties = self._client.ask(self._backend.properties)
+        moment = getattr(properties, "last_update_date", None)
+        return None if moment is None else str(moment.isoformat())
+
     def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
         """Go on in a recorded session or batch, and tell the id of a new one."""
         self._mode.keep(recorded, save)
