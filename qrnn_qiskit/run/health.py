@@ -68,9 +68,9 @@ def summary(names: Sequence[str], memory: Memory) -> Mapping[str, Any]:
         "weights_in_noise": list(_named(names, in_noise(memory))),
     }
     if shots.any():
-        found["shots_of_weights"] = {
-            name: int(count) for name, count in zip(names, shots, strict=True)
-        }
+        found["shots_of_weights"] = [
+            {"weight": name, "shots": int(count)} for name, count in zip(names, shots, strict=True)
+        ]
     return found
 
 

@@ -207,7 +207,12 @@ def test_dead_weights_and_weights_in_noise() -> None:
     assert summary("abcd", memory) == {
         "dead_weights": ["d"],
         "weights_in_noise": ["b"],
-        "shots_of_weights": {"a": 5, "b": 6, "c": 7, "d": 0},
+        "shots_of_weights": [
+            {"weight": "a", "shots": 5},
+            {"weight": "b", "shots": 6},
+            {"weight": "c", "shots": 7},
+            {"weight": "d", "shots": 0},
+        ],
     }
 
 
@@ -242,5 +247,5 @@ def test_history_and_status_say_how_each_gradient_was_measured(tmp_path: Path) -
     assert first["dead"] == []
     status = status_run(result.run_dir)
     assert status["method"] == "auto"
-    assert sum(status["shots_of_weights"].values()) < status["shots"]
+    assert sum(entry["shots"] for entry in status["shots_of_weights"]) < status["shots"]
     assert status["dead_weights"] == []
