@@ -28,10 +28,15 @@ if TYPE_CHECKING:
     )
     from qrnn_qiskit.gradients.rules.spsa import SPSA as SPSA
     from qrnn_qiskit.gradients.rules.tied_shift import TiedShift as TiedShift
+    from qrnn_qiskit.learning.losses.cross_entropy import CrossEntropy as CrossEntropy
+    from qrnn_qiskit.learning.losses.mse import MeanSquaredError as MeanSquaredError
+    from qrnn_qiskit.learning.losses.nll import NegativeLogLikelihood as NegativeLogLikelihood
     from qrnn_qiskit.run.api import evaluate as evaluate
     from qrnn_qiskit.run.api import gradient as gradient
+    from qrnn_qiskit.run.api import hessian as hessian
     from qrnn_qiskit.run.gradient import Adjoint as Adjoint
     from qrnn_qiskit.run.gradient import GradientResult as GradientResult
+    from qrnn_qiskit.run.hessian import HessianResult as HessianResult
     from qrnn_qiskit.run.jobs import run_job as train
 
 __version__ = "0.1.0"
@@ -42,12 +47,16 @@ _HOMES = {
     "Adjoint": "run.gradient",
     "AerExecutor": "execution.backends.aer",
     "Cell": "circuit",
+    "CrossEntropy": "learning.losses.cross_entropy",
     "Estimate": "estimate",
     "EvaluationPlan": "gradients.plan",
     "ExactExecutor": "execution.backends.exact",
     "FiniteDifference": "gradients.rules.finite_difference",
     "GradientResult": "run.gradient",
+    "HessianResult": "run.hessian",
     "IBMExecutor": "execution.backends.ibm",
+    "MeanSquaredError": "learning.losses.mse",
+    "NegativeLogLikelihood": "learning.losses.nll",
     "Noise": "execution.noise",
     "Outputs": "estimate",
     "ParameterShift": "gradients.rules.parameter_shift",
@@ -59,6 +68,7 @@ _HOMES = {
     "build_cell": "circuit",
     "evaluate": "run.api",
     "gradient": "run.api",
+    "hessian": "run.api",
     "load_cell": "circuit",
     "named_device_noise": "execution.make",
     "simple_noise": "execution.noise",
@@ -71,12 +81,16 @@ __all__ = [
     "Adjoint",
     "AerExecutor",
     "Cell",
+    "CrossEntropy",
     "Estimate",
     "EvaluationPlan",
     "ExactExecutor",
     "FiniteDifference",
     "GradientResult",
+    "HessianResult",
     "IBMExecutor",
+    "MeanSquaredError",
+    "NegativeLogLikelihood",
     "Noise",
     "Outputs",
     "ParameterShift",
@@ -88,6 +102,7 @@ __all__ = [
     "build_cell",
     "evaluate",
     "gradient",
+    "hessian",
     "load_cell",
     "named_device_noise",
     "simple_noise",

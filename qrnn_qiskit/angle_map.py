@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from qrnn_qiskit.errors import CellError, DataError
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 Pair = tuple[Array, Array]
+
+_IMAGINARY_STEP: Final = 1e-30
 
 # Partial derivatives of each operation with respect to its arguments, given the arguments and the
 # value; None marks a partial that no cell needs (a power's exponent is a constant).
@@ -147,6 +149,23 @@ class SparseJacobian:
 
 @final
 @dataclass(frozen=True, slots=True)
+class SparseCurvature:
+    """Non-zero second derivatives d²(angle)/d(weight)d(weight), for a batch of sequences.
+
+    Attributes:
+        occurrence: `[E]` occurrence of each entry.
+        first, second: `[E]` weight indices; an entry and its mirror image are both there.
+        values: `[B, E]` the derivatives.
+    """
+
+    occurrence: Index
+    first: Index
+    second: Index
+    values: Array
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class AngleMap:
     """Angles of all occurrences of an unrolled circuit, batched over sequences.
 
@@ -249,6 +268,35 @@ class AngleMap:
     def weight_jacobian(self, weights: Array, features: Array) -> SparseJacobian:
         """d(angle)/d(weight) for weights `[P]` (or `[B, P]`) and features `[B, T, F]`."""
         return self._jacobian(weights, features, "weights")
+
+    def weight_curvature(self, weights: Array, features: Array) -> SparseCurvature:
+        """d²(angle)/d(weight)² for weights `[P]` and features `[B, T, F]`.
+
+        The derivative of the Jacobian by a complex step: exact to rounding, since the imaginary
+        step can be as small as one likes (Squire, Trapp, SIAM Review 40, 110 (1998)).
+        """
+        weights, features = self._checked(weights, features)
+        batch, gates = len(features), len(self.cell.outputs)
+        steps = np.arange(self.num_steps)
+        entries: list[tuple[Index, int, int, Array]] = []
+        for q in range(self.num_weights):
+            moved: Any = weights + 1j * _IMAGINARY_STEP * np.eye(self.num_weights)[q]
+            for g, p, slope in self.cell.jacobian(moved[..., None, :], features, of="weights"):
+                bent = np.broadcast_to(np.imag(slope) / _IMAGINARY_STEP, (batch, self.num_steps))
+                entries.append((steps * gates + g, p, q, bent))
+            for g, p, slope in self.last.jacobian(moved, features[:, -1, :], of="weights"):
+                bent = np.broadcast_to(np.imag(slope)[..., None] / _IMAGINARY_STEP, (batch, 1))
+                entries.append((np.array([self.num_steps * gates + g]), p, q, bent))
+        entries = [entry for entry in entries if np.any(entry[3])]
+        if not entries:
+            empty = np.empty(0, np.intp)
+            return SparseCurvature(empty, empty, empty, np.empty((batch, 0)))
+        return SparseCurvature(
+            np.concatenate([occurrence for occurrence, *_ in entries]),
+            np.concatenate([np.full(len(entry[0]), entry[1]) for entry in entries]),
+            np.concatenate([np.full(len(entry[0]), entry[2]) for entry in entries]),
+            np.concatenate([bent for *_, bent in entries], axis=1),
+        )
 
     def feature_jacobian(self, weights: Array, features: Array) -> SparseJacobian:
         """d(angle)/d(feature of the same step); columns are feature indices within the step."""

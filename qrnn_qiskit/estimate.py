@@ -48,6 +48,14 @@ class Outputs:
     covariance: Array | None = None
 
     @property
+    def covariance_of_mean(self) -> Array | None:
+        """`[R, T*K, T*K]` covariance of `mean`; None for exact values."""
+        if self.count is None or self.covariance is None:
+            return None
+        covariance: Array = self.covariance / self.count[:, None, None]
+        return covariance
+
+    @property
     def estimate(self) -> Estimate:
         """Mean and standard error of each output; correlations between steps are not in it."""
         if self.count is None or self.covariance is None:

@@ -89,13 +89,49 @@ def reference_joint(
             projected = _apply([event.projectors[outcome]], state)
             for reading, chance in _readings(flips, event.qubit, outcome):
                 key = (*bits[: event.bit], reading, *bits[event.bit + 1 :])
-                split[key] = split.get(key, 0.0) + chance * projected
+                if chance * np.trace(projected).real > 0.0:
+                    split[key] = split.get(key, 0.0) + chance * projected
         branches = split
     order = _bit_order(circuit).ravel()
     return {
         tuple(bits[i] for i in order): float(np.trace(state).real)
         for bits, state in branches.items()
     }
+
+
+def raw_values(
+    joint: Mapping[Bits, float],
+    shape: tuple[int, int],
+    postselected: Sequence[int],
+    kind: str = "z",
+) -> Array:
+    """Post-selected outputs `[T, K+1]` or `[T, 2^K+1]` from the joint distribution of all bits.
+
+    Each value times kept, then kept: whether the post-selected bits of this and all earlier steps
+    are 0. Without post-selected bits, the outputs alone.
+
+    Args:
+        joint: probability of each outcome.
+        shape: T and the number of bits of a step.
+        postselected: which of these are post-selected.
+        kind: "z", or "probabilities" of the joint outcomes of a step's other bits.
+    """
+    rows = []
+    for bits in joint:
+        steps = np.array(bits).reshape(shape)
+        kept, row = 1, []
+        for step in steps:
+            kept *= int(not any(step[k] for k in postselected))
+            read = [bit for k, bit in enumerate(step) if k not in postselected]
+            if kind == "z":
+                values = [1 - 2 * bit for bit in read]
+            else:
+                outcome = sum(bit << k for k, bit in enumerate(read))
+                values = [int(outcome == j) for j in range(2 ** len(read))]
+            row.append([value * kept for value in values] + ([kept] if postselected else []))
+        rows.append(row)
+    mean: Array = np.tensordot(np.array(list(joint.values())), np.array(rows, dtype=float), 1)
+    return mean
 
 
 def joint_moments(joint: Mapping[Bits, float]) -> tuple[Array, Array]:

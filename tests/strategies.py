@@ -40,12 +40,13 @@ TRAINED = tuple(name for name in ANGLES if "w" in name)
 class DrawnOperation:
     """A gate, its qubits (io first, then hidden) and what its angle is made of."""
 
-    gate: str
+    gate: str  # also "reset", or "measure" into a post-selected bit
     qubits: tuple[int, ...]
     angle: str | None = None
     w: int = 0
     b: int = 0
     x: int = 0
+    bit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,18 @@ class DrawnCell:
     weights: tuple[Parameter, ...]
     features: tuple[Parameter, ...]
     num_steps: int
+    postselected: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"{self.num_steps} steps of\n{self.circuit.draw('text', fold=200)}"
 
 
 def build(
-    num_io: int, num_hidden: int, operations: list[DrawnOperation], num_steps: int
+    num_io: int,
+    num_hidden: int,
+    operations: list[DrawnOperation],
+    num_steps: int,
+    num_flags: int = 0,
 ) -> DrawnCell:
     """The circuit of a list of operations; only parameters that are used are declared."""
     weights = [Parameter(f"weight_{i}") for i in range(9, 13)]
@@ -73,15 +79,20 @@ def build(
     circuit = QuantumCircuit(
         QuantumRegister(num_io, "io"),
         QuantumRegister(num_hidden, "hidden"),
+        *([ClassicalRegister(num_flags, "flags")] if num_flags else []),
         ClassicalRegister(num_io, "readout"),
     )
+    readout = [circuit.find_bit(bit).index for bit in circuit.cregs[-1]]
     for operation in operations:
+        if operation.gate == "measure":
+            circuit.measure(operation.qubits[0], operation.bit)
+            continue
         arguments = []
         if operation.angle is not None:
             angle = ANGLES[operation.angle]
             arguments = [angle(weights[operation.w], weights[operation.b], features[operation.x])]
         getattr(circuit, operation.gate)(*arguments, *operation.qubits)
-    circuit.measure(range(num_io), range(num_io))
+    circuit.measure(range(num_io), readout)
     circuit.reset(range(num_io))
     used = circuit.parameters
     return DrawnCell(
@@ -89,6 +100,7 @@ def build(
         tuple(weight for weight in weights if weight in used),
         tuple(feature for feature in features if feature in used),
         num_steps,
+        ("flags",) if num_flags else (),
     )
 
 
@@ -121,6 +133,25 @@ def cells(draw: st.DrawFn, max_steps: int = 5, max_operations: int = 8) -> Drawn
     place = draw(st.integers(0, len(operations)))
     operations.insert(place, draw(_operation(num_qubits, TRAINED, False)))
     return build(num_io, num_hidden, operations, draw(st.integers(1, max_steps)))
+
+
+@st.composite
+def postselected_cells(draw: st.DrawFn, max_steps: int = 3, max_operations: int = 7) -> DrawnCell:
+    """Cells with 1 or 2 post-selected bits, measured anywhere, and resets of any qubit."""
+    num_io, num_hidden = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    num_qubits = num_io + num_hidden
+    operations = draw(
+        st.lists(_operation(num_qubits, tuple(ANGLES), True), max_size=max_operations - 1)
+    )
+    operations.insert(0, draw(_operation(num_qubits, TRAINED, False)))
+    num_flags = draw(st.integers(1, 2)) if num_io == 1 else 1
+    kinds = [("measure", bit) for bit in range(num_flags)]
+    kinds += [("reset", 0)] * draw(st.integers(0, 1))
+    for kind, bit in kinds:
+        qubit = draw(st.integers(0, num_qubits - 1))
+        place = draw(st.integers(0, len(operations)))
+        operations.insert(place, DrawnOperation(kind, (qubit,), bit=bit))
+    return build(num_io, num_hidden, operations, draw(st.integers(1, max_steps)), num_flags)
 
 
 def _array(shape: tuple[int, ...], low: float, high: float) -> st.SearchStrategy[Array]:

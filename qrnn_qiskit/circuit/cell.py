@@ -35,12 +35,14 @@ class Cell:
     Attributes:
         name: what messages call it.
         circuit: one time step, on quantum registers `io` (inputs written, outputs measured,
-            reset), `hidden` (the memory) and, where needed, `ancilla`. Its classical bits are the
-            K outputs of a step, in order.
+            reset), `hidden` (the memory) and, where needed, `ancilla`. Its classical bits, but
+            the post-selected ones, are the K outputs of a step, in order.
         weights: trainable parameters (P), in order; the same values at every step.
         features: input parameters of one step (F), in order.
         encodings: for some features, an elementwise encoding such as `arccos`.
         last: operations that only the last step has, after the others; same bits as `circuit`.
+        postselected: classical bits of `circuit`, ascending, that must be read 0: a shot is kept
+            at step t if those of steps 0 ... t all were.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Cell:
     features: tuple[Parameter, ...]
     encodings: Mapping[str, str]
     last: QuantumCircuit
+    postselected: tuple[int, ...] = ()
 
     @staticmethod
     def from_circuit(
@@ -59,6 +62,7 @@ class Cell:
         encodings: Mapping[str, str] | None = None,
         last: QuantumCircuit | None = None,
         name: str | None = None,
+        postselected: Sequence[str] | None = None,
     ) -> Cell:
         """A cell from one time step as a `QuantumCircuit`.
 
@@ -70,6 +74,8 @@ class Cell:
             encodings: name of an encoding for some features, by feature name.
             last: operations that only the last step has, on the same registers.
             name: what messages call the cell; `circuit.name` by default.
+            postselected: names of the classical registers whose bits are post-selected on 0; may
+                instead stand in `circuit.metadata` under this key.
 
         Raises:
             CellError: saying what makes the circuit unfit, and how to mend it.
@@ -86,6 +92,11 @@ class Cell:
             features=roles.take("features", features, metadata),
             encodings=dict(encodings or metadata.get("encodings", {})),
             last=last,
+            postselected=_bits_of(
+                circuit,
+                postselected if postselected is not None else metadata.get("postselected", ()),
+                name,
+            ),
         )._checked()
 
     def _checked(self) -> Cell:
@@ -112,7 +123,12 @@ class Cell:
 
     @property
     def num_bits(self) -> int:
-        """K: classical bits measured in a step."""
+        """K: output bits of a step, those that are not post-selected."""
+        return self.num_clbits - len(self.postselected)
+
+    @property
+    def num_clbits(self) -> int:
+        """All classical bits of a step."""
         return int(self.circuit.num_clbits)
 
     def tape(self, expressions: Sequence[ParameterExpression]) -> Tape:
@@ -158,6 +174,17 @@ class _Roles:
         return tuple(
             p if isinstance(p, Parameter) else self.by_name.get(p, Parameter(p)) for p in chosen
         )
+
+
+def _bits_of(circuit: QuantumCircuit, registers: Sequence[str], cell: str) -> tuple[int, ...]:
+    known = {register.name: register for register in circuit.cregs}
+    for name in registers:
+        if name not in known:
+            raise CellError(
+                f"cell {cell!r}: postselected names {name!r}, which is no classical register; "
+                f"there are {', '.join(known) or 'none'}"
+            )
+    return tuple(sorted({circuit.find_bit(bit).index for n in registers for bit in known[n]}))
 
 
 def _check_registers(cell: Cell) -> None:
@@ -221,6 +248,11 @@ def _check_operations(cell: Cell) -> None:
         raise CellError(
             f"cell {cell.name!r} measures nothing, so it has no output: add "
             "bit[1] readout; and readout[0] = measure io[0]; (then reset io[0];)"
+        )
+    if not cell.num_bits:
+        raise CellError(
+            f"cell {cell.name!r}: all classical bits are post-selected, so it has no output: "
+            "measure an output into a register of its own"
         )
     unmeasured = [b for b in cell.circuit.clbits if b not in measured]
     if unmeasured:

@@ -6,9 +6,11 @@ import re
 
 import openqasm3
 from qiskit import qasm3
-from qiskit.circuit import QuantumCircuit
+from qiskit.circuit import Parameter, ParameterExpression, QuantumCircuit
 
+from qrnn_qiskit.circuit.canonical import expression_text
 from qrnn_qiskit.circuit.cell import Cell
+from qrnn_qiskit.circuit.rewrite import is_parametrized
 from qrnn_qiskit.circuit.standard import replace_standard_gates, standard_gate_names
 from qrnn_qiskit.errors import CellError
 
@@ -49,7 +51,10 @@ def canonical_text(cell: Cell) -> str:
         encoding = cell.encodings.get(feature.name, "")
         inputs += [f"@qrnn.feature {encoding}".rstrip(), f"input float[64] {feature.name};"]
     registers = [f"qubit[{r.size}] {r.name};" for r in cell.circuit.qregs]
-    registers += [f"bit[{r.size}] {r.name};" for r in cell.circuit.cregs]
+    for register in cell.circuit.cregs:
+        if cell.circuit.find_bit(register[0]).index in cell.postselected:
+            registers.append("@qrnn.postselect")
+        registers.append(f"bit[{register.size}] {register.name};")
     head = ["OPENQASM 3.0;", 'include "stdgates.inc";', *gates]
     return "\n".join([*head, *inputs, *registers, *body, *tail]) + "\n"
 
@@ -64,12 +69,36 @@ def _is_identifier(name: str) -> bool:
 
 _CONSTANTS = ("pi", "π", "tau", "τ", "euler", "ℇ")
 _GATE = re.compile(r"^gate .*?^}$", flags=re.MULTILINE | re.DOTALL)
+_ANGLE = re.compile(r"\bangle_(\d+)_(?!\w)")
 _DECLARATION = ("OPENQASM ", "include ", "input ", "qubit[", "bit[")
 
 
 def _statements(circuit: QuantumCircuit) -> list[str]:
-    lines = _GATE.sub("", qasm3.dumps(circuit)).splitlines()
-    return [line for line in lines if line and not line.startswith(_DECLARATION)]
+    named, texts = _with_named_angles(circuit)
+    lines = _GATE.sub("", qasm3.dumps(named)).splitlines()
+    lines = [line for line in lines if line and not line.startswith(_DECLARATION)]
+    return [_ANGLE.sub(lambda found: texts[int(found[1])], line) for line in lines]
+
+
+def _with_named_angles(circuit: QuantumCircuit) -> tuple[QuantumCircuit, list[str]]:
+    """The circuit with a parameter `angle_i_` for each expression, and the text of each.
+
+    The exporter's own text of an expression depends on the order in which Qiskit stores it.
+    """
+    named, texts = circuit.copy_empty_like(), list[str]()
+    for item in circuit.data:
+        operation = item.operation
+        if is_parametrized(operation):
+            operation = operation.to_mutable()
+            angles = []
+            for angle in operation.params:
+                if isinstance(angle, ParameterExpression) and angle.parameters:
+                    texts.append(expression_text(angle))
+                    angle = Parameter(f"angle_{len(texts) - 1}_")
+                angles.append(angle)
+            operation.params = angles
+        named.append(operation, item.qubits, item.clbits)
+    return named, texts
 
 
 def _gate_definitions(circuit: QuantumCircuit) -> list[str]:

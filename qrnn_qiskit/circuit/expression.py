@@ -38,6 +38,45 @@ def compile_tape(
     return Tape(len(weights), len(features), tuple(builder.operations), outputs)
 
 
+def tree_of(expression: ParameterExpression) -> Any:
+    """SymPy's tree of an expression.
+
+    Raises:
+        CellError: where Qiskit cannot translate the expression.
+    """
+    # SymPy is the public way into an expression's tree; it is slow to import, so not before a
+    # cell is compiled.
+    import sympy
+
+    try:
+        node = expression.sympify()
+        if isinstance(node, sympy.Symbol):
+            # Where 0*a + b is simplified to b, Qiskit 2.6 may hand out the symbol of a.
+            node = (2 * expression).sympify() / 2
+    except (AttributeError, TypeError):
+        node = None
+    if not isinstance(node, sympy.Basic):  # Qiskit cannot translate a number to a power
+        raise CellError(f"the angle {expression} cannot be read: {_WRITE}")
+    return node
+
+
+def function_names() -> dict[Any, str]:
+    """SymPy's functions that an angle may use, and their names in tapes and OpenQASM."""
+    import sympy
+
+    return {
+        sympy.sin: "sin",
+        sympy.cos: "cos",
+        sympy.tan: "tan",
+        sympy.asin: "arcsin",
+        sympy.acos: "arccos",
+        sympy.atan: "arctan",
+        sympy.tanh: "tanh",
+        sympy.exp: "exp",
+        sympy.log: "log",
+    }
+
+
 class _Builder:
     """Collects operations, each distinct subexpression once."""
 
@@ -61,35 +100,12 @@ class _Builder:
         return self._emit(Operation("const", value=value))
 
     def slot_of(self, expression: ParameterExpression) -> int:
-        # SymPy is the public way into an expression's tree; it is slow to import, so not before
-        # a cell is compiled.
-        import sympy
-
-        try:
-            node = expression.sympify()
-            if isinstance(node, sympy.Symbol):
-                # Where 0*a + b is simplified to b, Qiskit 2.6 may hand out the symbol of a.
-                node = (2 * expression).sympify() / 2
-        except (AttributeError, TypeError):
-            node = None
-        if not isinstance(node, sympy.Basic):  # Qiskit cannot translate a number to a power
-            raise CellError(f"the angle {expression} cannot be read: {_WRITE}")
-        return self._visit(node, expression)
+        return self._visit(tree_of(expression), expression)
 
     def _visit(self, node: Any, whole: ParameterExpression) -> int:
         import sympy
 
-        functions = {
-            sympy.sin: "sin",
-            sympy.cos: "cos",
-            sympy.tan: "tan",
-            sympy.asin: "arcsin",
-            sympy.acos: "arccos",
-            sympy.atan: "arctan",
-            sympy.tanh: "tanh",
-            sympy.exp: "exp",
-            sympy.log: "log",
-        }
+        functions = function_names()
         if isinstance(node, sympy.Symbol):
             return self._inputs[node.name]
         if node.is_number:

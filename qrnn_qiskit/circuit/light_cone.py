@@ -31,7 +31,11 @@ LETTER = {"I": 0, "X": 1, "Y": 2, "Z": 3}
 
 
 def influence(
-    body: Sequence[Item], final: Sequence[Item], num_qubits: int, num_steps: int
+    body: Sequence[Item],
+    final: Sequence[Item],
+    num_qubits: int,
+    num_steps: int,
+    postselected: frozenset[int] = frozenset(),
 ) -> NDArray[np.bool_]:
     """Mask `[O, T]`: False where the outputs of a step provably ignore an occurrence.
 
@@ -40,6 +44,7 @@ def influence(
         final: items of the last step; its rotations begin with those of `body`.
         num_qubits: qubits of the cell.
         num_steps: T.
+        postselected: bits whose values at this and all earlier steps belong to a step's outputs.
 
     Returns:
         Occurrences ordered by step.
@@ -59,20 +64,27 @@ def influence(
     for output in range(num_steps):
         state = (IDENTITY,) * num_qubits
         for step in range(output, -1, -1):
-            hit, state = walk(steps[step], state, backward=True, observed=step == output)
+            # Bits that belong to the observable; None for all.
+            observed = None if step == output else postselected
+            hit, state = walk(steps[step], state, backward=True, observed=observed)
             for gate in hit & changed[step]:
                 mask[step * gates + gate, output] = True
     return mask
 
 
 def _walk(
-    items: tuple[Item, ...], state: State, *, backward: bool = False, observed: bool = False
+    items: tuple[Item, ...],
+    state: State,
+    *,
+    backward: bool = False,
+    observed: frozenset[int] | None = frozenset(),
 ) -> tuple[frozenset[int], State]:
     """Rotations that change something on the way through one step, and the set behind it."""
     hit: set[int] = set()
     letters = list(state)
     for item in reversed(items) if backward else items:
-        advance(item, letters, hit, backward=backward, observed=observed)
+        read = observed is None or item.bit in observed
+        advance(item, letters, hit, backward=backward, observed=read)
     return frozenset(hit), tuple(letters)
 
 
@@ -102,8 +114,9 @@ def advance(
     if item.name == "measure":
         (qubit,) = item.qubits
         letters[qubit] &= DIAGONAL
-        if observed:
-            letters[qubit] |= DIAGONAL
+        # Forward, the state given either outcome may hold Z even where the mixture does not.
+        if observed or (letters[qubit] and not backward):
+            letters[qubit] = DIAGONAL
     elif item.name == "reset":
         (qubit,) = item.qubits
         letters[qubit] = (

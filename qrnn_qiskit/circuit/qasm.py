@@ -15,6 +15,7 @@ from qiskit.circuit import CircuitError, Parameter, ParameterExpression, Quantum
 
 from qrnn_qiskit.circuit.cell import Cell
 from qrnn_qiskit.circuit.expression import ENCODINGS
+from qrnn_qiskit.circuit.qasm_errors import importer_message, syntax_error
 from qrnn_qiskit.circuit.rewrite import is_parametrized
 from qrnn_qiskit.circuit.standard import PRELUDE, replace_standard_gates, standard_gate_names
 from qrnn_qiskit.errors import CellError
@@ -42,6 +43,7 @@ REFUSED: dict[type[ast.QASMNode], str] = {
 }
 ROLES = ("qrnn.weight", "qrnn.feature")
 LAST_STEP = "qrnn.last_step"
+POSTSELECT = "qrnn.postselect"
 
 
 @final
@@ -53,6 +55,7 @@ class _Declarations:
     features: list[str] = field(default_factory=list)
     encodings: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    postselected: list[str] = field(default_factory=list)
 
 
 def load_qasm(path: Path) -> Cell:
@@ -98,6 +101,7 @@ def parse_qasm(text: str, *, name: str, source: str) -> Cell:
             encodings=declarations.encodings,
             last=last_circuit,
             name=name,
+            postselected=declarations.postselected,
         )
     except CellError as error:
         raise CellError(f"{source}: {error}") from None
@@ -107,23 +111,9 @@ def _parse(text: str, source: str) -> ast.Program:
     try:
         return openqasm3.parse(text)
     except openqasm3.parser.QASM3ParsingError as error:
-        line, what = _syntax_error(error)
+        line, what = syntax_error(error)
         where = f"{source}:{line}" if line else source
         raise CellError(f"{where}: not valid OpenQASM 3: {what}") from None
-
-
-def _syntax_error(error: Exception) -> tuple[int, str]:
-    message = str(error)
-    place = re.match(r"L(\d+):C\d+: (.*)", message, re.DOTALL)
-    if place:
-        return int(place[1]), place[2]
-    cause = error.__cause__
-    token = getattr(cause.args[0] if cause and cause.args else None, "offendingToken", None)
-    if token is None:
-        return 0, message or "the text cannot be parsed; is a ; or } missing?"
-    if token.text == "<EOF>":
-        return token.line, "the file ends in the middle of a statement; is a ; or } missing?"
-    return token.line, f"unexpected {token.text!r}; is a ; missing before it?"
 
 
 def _line(node: ast.QASMNode) -> int:
@@ -162,6 +152,8 @@ def _read_declarations(program: ast.Program, source: str) -> _Declarations:
             found.sizes[statement.qubit.name] = _size(statement.size)
         elif isinstance(statement, ast.ClassicalDeclaration):
             found.sizes[statement.identifier.name] = _size(getattr(statement.type, "size", None))
+            if any(a.keyword == POSTSELECT for a in statement.annotations):
+                found.postselected.append(statement.identifier.name)
     return found
 
 
@@ -245,7 +237,7 @@ def _check_statements(program: ast.Program, found: _Declarations, source: str) -
 
 
 def _check_annotations(statement: ast.QASMNode, where: str) -> None:
-    known = (*ROLES, LAST_STEP)
+    known = (*ROLES, LAST_STEP, POSTSELECT)
     for annotation in getattr(statement, "annotations", ()):
         name = annotation.keyword
         if not name.startswith("qrnn."):
@@ -256,6 +248,15 @@ def _check_annotations(statement: ast.QASMNode, where: str) -> None:
             )
         if name in ROLES and not isinstance(statement, ast.IODeclaration):
             raise CellError(f"{where}: @{name} stands on the line before an input declaration")
+        if name == POSTSELECT and not isinstance(statement, ast.ClassicalDeclaration):
+            raise CellError(
+                f"{where}: @{name} stands on the line before the declaration of a bit register"
+            )
+        if name == POSTSELECT and annotation.command:
+            raise CellError(
+                f"{where}: @{name} takes no argument, but has {annotation.command!r}: a bit of "
+                "the register must be read 0 for a shot to be kept"
+            )
         if name == LAST_STEP and _is_declaration(statement):
             raise CellError(
                 f"{where}: @{name} stands on the line before a gate, measurement or reset"
@@ -312,7 +313,7 @@ def _import(text: str, prelude: str, source: str) -> QuantumCircuit:
     try:
         circuit = qasm3.loads(text)
     except qasm3.QASM3ImporterError as error:
-        raise CellError(_importer_message(str(error.message), source)) from None
+        raise CellError(importer_message(str(error.message), source)) from None
     except (CircuitError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         # The importer lets errors of the circuits it builds through, without a line.
         advice = (
@@ -353,35 +354,3 @@ def _append_shared(
             ]
         qubits = [source.find_bit(q).index for q in item.qubits]
         target.append(operation, qubits, [source.find_bit(c).index for c in item.clbits])
-
-
-def _importer_message(message: str, source: str) -> str:
-    message = message.strip('"')
-    place = re.match(r"(\d+),\d+: (.*)", message, re.DOTALL)
-    if place is None:
-        return f"{source}: {message}"
-    text = place[2].rstrip(".")
-    if gate := re.match(r"gate '(\w+)' is not defined", text):
-        text += f": define it in this file, gate {gate[1]}(a) q {{ … }}"
-    elif symbol := re.match(r"Undefined symbol '(\w+)'", text):
-        text = (
-            f"{symbol[1]!r} is not declared: declare an input (@qrnn.weight or @qrnn.feature, then "
-            f"input float[64] {symbol[1]};) or a register (qubit[1] {symbol[1]};)"
-        )
-    elif symbol := re.match(r"(?:Symbol )?'(\w+)' (?:is )?already", text):
-        text = (
-            f"{symbol[1]!r} is declared twice, or is the name of a gate or constant: rename it, "
-            f"for example to {symbol[1]}_0"
-        )
-    elif "declarations of type" in text:
-        text += ": write the number where it is used"
-    elif "measurements must save their result" in text:
-        text = "a measurement needs a bit: readout[0] = measure io[0];"
-    elif "cannot be resolved" in text or "unsupported binary operation" in text:
-        text += (
-            ": expressions of angles may use + - * / only; an elementwise encoding goes into the "
-            "annotation, @qrnn.feature arccos"
-        )
-    elif "Physical qubit" in text:
-        text = "physical qubits such as $0 are not supported: use io[0], hidden[0]"
-    return f"{source}:{place[1]}: {text}"

@@ -28,7 +28,7 @@ class UnrolledCircuit:
         cell: where it came from.
         num_steps: T.
         circuit: the whole sequence; its parameters are the O angles, named as in `occurrences`;
-            one `ClassicalRegister` of K bits per step, `step_0` … `step_{T-1}`.
+            one `ClassicalRegister` of the step's bits per step, `step_0` … `step_{T-1}`.
         occurrences: what each parameter is.
         angle_map: weights `[P]` and features `[T, F]` to angles `[O]`, with Jacobian.
     """
@@ -43,6 +43,16 @@ class UnrolledCircuit:
     def num_bits(self) -> int:
         """K: output bits of a step."""
         return self.cell.num_bits
+
+    @property
+    def num_clbits(self) -> int:
+        """Bits of a step's register, outputs and post-selected ones."""
+        return self.cell.num_clbits
+
+    @property
+    def postselected(self) -> bool:
+        """Whether shots are post-selected: raw values then are K + 1 a step, see `PackedBits`."""
+        return bool(self.cell.postselected)
 
 
 def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
@@ -63,7 +73,7 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
     circuit = QuantumCircuit(*cell.circuit.qregs, name=f"{cell.name}_{num_steps}")
     rotations: list[tuple[int, Item]] = []
     for step in range(num_steps):
-        register = ClassicalRegister(cell.num_bits, f"step_{step}")
+        register = ClassicalRegister(cell.num_clbits, f"step_{step}")
         circuit.add_register(register)
         for item in body if step < num_steps - 1 else final:
             if item.gate >= 0:
@@ -78,7 +88,9 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
         gate=np.array([item.gate for _, item in rotations], dtype=np.intp),
         generator=tuple(item.generator for _, item in rotations),
         qubits=tuple(item.qubits for _, item in rotations),
-        influence=influence(body, final, cell.circuit.num_qubits, num_steps),
+        influence=influence(
+            body, final, cell.circuit.num_qubits, num_steps, frozenset(cell.postselected)
+        ),
     )
     angle_map = AngleMap(
         cell=cell.tape([item.angle for item in body if item.gate >= 0]),

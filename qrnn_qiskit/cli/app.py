@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qrnn_qiskit.cli import cells, compare, config, evaluate, run
+from qrnn_qiskit.cli import cells, compare, config, evaluate, hardware, run
 from qrnn_qiskit.cli.exits import CommandGroup
 
 # Plain help: rich would take half of the time that `qrnn --help` has.
@@ -23,10 +23,14 @@ for command in (
     compare.compare,
     run.status,
     run.plot,
+    hardware.cancel,
+    hardware.fetch,
+    hardware.resolve,
 ):
     app.command()(command)
 app.add_typer(cells.app, name="cells")
 app.add_typer(config.app, name="config")
+app.add_typer(hardware.ledger, name="ledger")
 
 
 def _show_version(wanted: bool) -> None:

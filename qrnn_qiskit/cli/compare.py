@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qrnn_qiskit.cli.options import AsJson, JobFileOrRun, NewRunDirectory, Overrides
-from qrnn_qiskit.cli.output import show_json, show_line, show_records
+from qrnn_qiskit.cli.output import show_json, show_line, show_records, show_table
 
 
 def compare(
@@ -26,9 +26,24 @@ def compare(
     if as_json:
         show_json({**result.to_dict(), "pictures": [str(path) for path in pictures]})
         return
-    keys = ("method", "shots", "rows", "bias", "std", "rmse", "cosine", "coverage")
-    show_records([{key: getattr(entry, key) for key in keys} for entry in result.entries])
-    show_line(f"\n{result.verdict}")
+    keys = ["shots", "rows", "step", "bias", "std", "rmse", "cosine"]
+    keys.append("coverage")
+    if any(entry.qpu_seconds is not None for entry in result.entries):
+        keys.append("qpu_seconds")
+    show_records(
+        [
+            {"method": entry.method, "T": entry.num_steps}
+            | {key: getattr(entry, key) for key in keys}
+            for entry in result.entries
+        ]
+    )
+    if result.curves:
+        show_line()
+        show_table(
+            ("training by", "shots", "first loss", "last loss", "ended by"),
+            [(c.method, c.shots[-1], c.loss[0], c.loss[-1], c.reason) for c in result.curves],
+        )
+    show_line(f"\nAgainst {result.reference}. {result.verdict}")
     show_line(f"run directory: {result.run_dir}")
     for path in pictures:
         show_line(f"picture: {path}")

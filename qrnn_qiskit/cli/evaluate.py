@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -55,6 +55,13 @@ def evaluate(
     num_outputs = len(outputs[0][0]) if outputs and outputs[0] else 0
     names = ["output"] if num_outputs == 1 else [f"output {k}" for k in range(num_outputs)]
     _show_steps(outputs, result["standard_errors"], names)
+    if "survival" in result:
+        show_line()
+        errors = result["survival_standard_errors"]
+        kept = [[[p] for p in sequence] for sequence in result["survival"]]
+        _show_steps(
+            kept, errors and [[[e] for e in sequence] for sequence in errors], ["kept shots"]
+        )
     show_line()
     show_line(f"shots per row: {_exact_or(result['shots'])}")
 
@@ -64,14 +71,27 @@ def gradient(
     weights: WeightsFile = None,
     data: DataFile = None,
     overrides: Overrides = None,
+    by_features: Annotated[
+        bool, typer.Option("--features", help="Differentiate by the features, not the weights.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a loss and its gradient by any gradient rule."""
     from qrnn_qiskit.run.jobs import gradient_job
 
-    result = gradient_job(source, overrides=overrides or (), weights=weights, data=data)
+    result = gradient_job(
+        source,
+        overrides=overrides or (),
+        weights=weights,
+        data=data,
+        by="features" if by_features else "weights",
+    )
     if as_json:
         show_json(result)
+        return
+    if by_features:
+        _show_steps(result["gradient"], result["standard_errors"], result["features"])
+        _show_cost(result)
         return
     errors = result["standard_errors"] or [None] * len(result["gradient"])
     show_table(
@@ -83,8 +103,14 @@ def gradient(
             )
         ],
     )
+    _show_cost(result)
+
+
+def _show_cost(result: Mapping[str, Any]) -> None:
     show_line()
     show_line(f"loss: {with_error(result['loss'], result['loss_standard_error'])}")
+    if result.get("loss_correction") is not None:
+        show_line(f"correction: {result['loss_correction']}")
     show_line(f"method: {result['method']}")
     show_line(f"rows: {cell_text(result['rows'])}")
     show_line(f"shots: {_exact_or(result['shots_total'])}")

@@ -44,6 +44,7 @@ class LineReporter:
 
     def __init__(self) -> None:
         self._total = 0
+        self._parts = 0
         self._shown_step = 0
         self._shown_at = 0.0
         self._unshown: StepReport | None = None
@@ -51,6 +52,7 @@ class LineReporter:
     def start(self, total_steps: int, description: str) -> None:
         """Begin; `description` names the work."""
         self._total = total_steps
+        self._parts = 0
         self._shown_step = 0
         typer.echo(f"{description}: {total_steps:,} steps", err=True)
 
@@ -65,6 +67,11 @@ class LineReporter:
         )
         if due:
             self._show()
+
+    def part(self, text: str) -> None:
+        """Print which part is done."""
+        self._parts += 1
+        typer.echo(f"{self._parts}/{self._total}  {text}", err=True)
 
     def message(self, text: str) -> None:
         """Print a line of text."""
@@ -126,6 +133,12 @@ class BarReporter:
         if self._task is not None:
             self._progress.update(self._task, completed=report.step)
         self._live.update(Group(self._progress, Text(report_text(report))))
+
+    def part(self, text: str) -> None:
+        """Move the bar by one, with the part's name above it."""
+        if self._task is not None:
+            self._progress.advance(self._task)
+        self.message(text)
 
     def message(self, text: str) -> None:
         """Print a line of text above the bar."""

@@ -48,8 +48,9 @@ def run(
         result = run_job(
             source, overrides=overrides or (), run_dir=run_dir, wait=not no_wait, reporter=reporter
         )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_how_to_continue(source, run_dir)) from None
+    except KeyboardInterrupt as interrupt:
+        left = f"{interrupt}; " if str(interrupt) else ""
+        raise KeyboardInterrupt(left + _how_to_continue(source, run_dir)) from None
     finally:
         reporter.stop()
     _show_result(result, as_json)
@@ -65,12 +66,26 @@ def plan(source: JobFile, overrides: Overrides = None, as_json: AsJson = False) 
 
 def status(
     run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run directory.")] = None,
+    jobs: Annotated[bool, typer.Option("--jobs", help="List the run's QPU jobs.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="List the QPU jobs as the service sees them now.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say how far a run has come, or all runs below runs/."""
     from qrnn_qiskit.run.jobs import status_run
 
     found: Any = status_run(run)
+    if run is not None and (jobs or refresh):
+        from qrnn_qiskit.run.remote import jobs_table
+
+        table = jobs_table(run, refresh=refresh)
+        if as_json:
+            show_json({**found, "jobs": table})
+        else:
+            show_mapping(found)
+            show_records(table)
+        return
     if as_json:
         show_json(found)
     elif isinstance(found, dict):

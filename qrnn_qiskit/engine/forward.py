@@ -29,8 +29,10 @@ def outputs(
     Args:
         program: the circuit.
         angles: `[R, A]` in rad.
-        kind: `"z"` for <Z> = P(0) - P(1) of each bit, `[R, T, K]`; `"probabilities"` for the joint
-            distribution of the bits of each step, `[R, T, 2^K]`, bit k of weight 2^k.
+        kind: `"z"` for <Z> = P(0) - P(1) of each output bit, `[R, T, K]`; `"probabilities"` for
+            the joint distribution of the output bits of each step, `[R, T, 2^K]`, bit k of weight
+            2^k. With post-selection these are raw values, one more for each step: the expectation
+            of the output times kept, then the probability of kept.
         memory_limit: bytes to stay within (64 MiB and more are best); rows are worked on in
             chunks, which leaves every bit of the result as it is.
 
@@ -62,13 +64,17 @@ def outputs(
 
 def in_layers(program: Program, kind: Kind, rows: int, memory_limit: int) -> bool:
     """Whether to work in layers; joint probabilities are worked out gate by gate."""
-    joint = kind == "probabilities" and program.num_bits > 1
-    return not joint and suit(program, rows, memory_limit)
+    return not joint(program, kind) and suit(program, rows, memory_limit)
+
+
+def joint(program: Program, kind: Kind) -> bool:
+    """Whether outputs are joint probabilities; those of one bit follow from its mean."""
+    return kind == "probabilities" and len(program.outputs) > 1
 
 
 def tape_for(program: Program, kind: Kind) -> Tape:
-    """The tape whose records give the outputs; one bit's probabilities follow from its mean."""
-    return tape_of(program, joint=kind == "probabilities" and program.num_bits > 1)
+    """The tape whose records give the outputs."""
+    return tape_of(program, joint=joint(program, kind))
 
 
 def padded_part(rows: int, part: Array) -> int:
@@ -92,16 +98,34 @@ def forward_chunks(tape: Tape, rows: int, memory_limit: int) -> list[slice]:
 
 def finished(program: Program, tape: Tape, records: Array, kind: Kind) -> Array:
     """Outputs `[R, T, K']` from records `[slots, R]`."""
-    values = tape.offset + tape.scale * records.T
-    if kind == "probabilities" and program.num_bits == 1:
-        values = np.stack([(1.0 + values) / 2.0, (1.0 - values) / 2.0], axis=-1)
-    width = program.num_bits if kind == "z" else 2**program.num_bits
-    return np.ascontiguousarray(values).reshape(records.shape[1], program.num_steps, width)
+    width = len(records) // program.num_steps
+    values = np.ascontiguousarray(records.T).reshape(-1, program.num_steps, width)
+    trace = values[..., -1:] if program.postselected else np.ones(1)
+    if joint(program, kind):
+        if program.postselected:
+            values = np.concatenate([values, values.sum(axis=2, keepdims=True)], axis=2)
+        return values
+    offset, scale = (a.reshape(values.shape[1:]) for a in (tape.offset, tape.scale))
+    values = offset * trace + scale * values
+    if kind == "probabilities":
+        z, after = values[..., :1], values[..., 1:]
+        values = np.concatenate([(trace + z) / 2.0, (trace - z) / 2.0, after], axis=2)
+    return values
 
 
 def pulled_back(program: Program, tape: Tape, cotangent: Array, kind: Kind) -> Array:
     """dL/d(records) `[slots, R]` from dL/d(outputs) `[R, T, K']`."""
-    if kind == "probabilities" and program.num_bits == 1:
-        cotangent = (cotangent[..., 0] - cotangent[..., 1]) / 2.0
-    flat = cotangent.reshape(cotangent.shape[0], tape.start.size)
-    return np.ascontiguousarray((flat * tape.scale).T)
+    rows, steps = cotangent.shape[:2]
+    if joint(program, kind):
+        slopes = cotangent[..., :-1] + cotangent[..., -1:] if program.postselected else cotangent
+        return np.ascontiguousarray(slopes.reshape(rows, tape.start.size).T)
+    by_trace = np.zeros((rows, steps))
+    if kind == "probabilities":
+        zero, one, after = np.split(cotangent, [1, 2], axis=2)
+        by_trace += ((zero + one) / 2.0)[..., 0]
+        cotangent = np.concatenate([(zero - one) / 2.0, after], axis=2)
+    offset, scale = (a.reshape(cotangent.shape[1:]) for a in (tape.offset, tape.scale))
+    slopes = cotangent * scale
+    if program.postselected:
+        slopes[..., -1] += by_trace + (cotangent * offset).sum(axis=2)
+    return np.ascontiguousarray(slopes.reshape(rows, tape.start.size).T)

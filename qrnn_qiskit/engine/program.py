@@ -118,9 +118,12 @@ class Program:
     Attributes:
         num_qubits: number of qubits.
         num_steps: T.
-        num_bits: K, bits of a step.
+        num_bits: bits of a step.
         num_angles: A, columns of the angle array; a column may serve several rotations.
         operations: in order of time.
+        postselected: bits of a step, ascending, that must be read 0: a shot is kept at step t if
+            those of steps 0 ... t all were; the other bits of a step are its K outputs. Their
+            last measurements then come step by step, within a step first the post-selected ones.
     """
 
     num_qubits: int
@@ -128,8 +131,10 @@ class Program:
     num_bits: int
     num_angles: int
     operations: tuple[Operation, ...]
+    postselected: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_order()
         for operation in self.operations:
             if isinstance(operation, Rotation | Channel):
                 self._check_qubits(operation.qubits)
@@ -147,6 +152,27 @@ class Program:
                     f"a measurement writes bit {operation.bit} of step {operation.step}, but the "
                     f"program has {self.num_steps} steps of {self.num_bits} bits"
                 )
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The K output bits of a step: those that are not post-selected."""
+        return tuple(bit for bit in range(self.num_bits) if bit not in self.postselected)
+
+    def _check_order(self) -> None:
+        if not self.postselected:
+            return
+        last = {
+            (operation.step, operation.bit): i
+            for i, operation in enumerate(self.operations)
+            if isinstance(operation, Measure)
+        }
+        places = sorted(last, key=lambda place: last[place])
+        order = [(step, bit not in self.postselected) for step, bit in places]
+        if order != sorted(order):
+            raise CellError(
+                "with post-selection, bits are measured step by step, and the post-selected bits "
+                "of a step before its outputs"
+            )
 
     def _check_qubits(self, qubits: Iterable[int]) -> None:
         qubits = tuple(qubits)

@@ -1,41 +1,45 @@
 """Shots from the exact joint distribution of all recorded bits.
 
-A row's shots that agree on all bits so far share one conditional state, a branch. Every shot
-compares a uniform number of its own with its branch's probability of a 1, so that a row's bits
-depend on its angles and its seed, not on chunks, on the order of work or (but for rounding of the
-probabilities, one part in 10^16) on the other rows.
+Row r of a request draws from a place of its own in one stream of random numbers, so that its bits
+depend on its angles, the seed and r, not on chunks, on the order of work or (but for rounding of
+the probabilities, one part in 10^16) on the other rows.
 
-Axes: R rows, A angles, S shots, T steps, K bits of a step, M recorded bits.
+Axes: R rows, A angles, S shots, T steps, K bits of a step, M segments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qrnn_qiskit.engine.branches import ByMatrix, Direct, Passage, Runner, matrices_of
-from qrnn_qiskit.engine.plan import CACHE, MEMORY_LIMIT
+from qrnn_qiskit.engine.branches import MixedStates
+from qrnn_qiskit.engine.histories import BITS_PER_DRAW, Bits, Drawing, Model, Passage
+from qrnn_qiskit.engine.plan import MEMORY_LIMIT
 from qrnn_qiskit.engine.program import Program
-from qrnn_qiskit.engine.segments import Index, Segment, Segments, segments_of
+from qrnn_qiskit.engine.pure import pure_states
+from qrnn_qiskit.engine.segments import Index
 from qrnn_qiskit.errors import BackendError, DataError
 from qrnn_qiskit.estimate import Array
 
-Bits = NDArray[np.uint8]
+# Shots to draw at a time: rows that share their first angles share work within a chunk.
+CHUNK_SHOTS: Final = 2**17
+# From row to row in a stream of 2^128 numbers, the stride of `numpy.random.PCG64.jumped`.
+_STRIDE: Final = 0x9E3779B97F4A7C15F39CC0605CEDC835
 
-# Bytes of uniform numbers to draw at a time.
-UNIFORMS: Final = 2**26
+_MODELS: WeakKeyDictionary[Program, Model] = WeakKeyDictionary()
 
 
 def sample(
     program: Program,
     angles: Array,
     shots: int | Sequence[int] | NDArray[np.int64],
-    seeds: Sequence[int],
+    seed: int,
     *,
+    first_row: int = 0,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Bits:
     """Sampled bits, readout errors included.
@@ -44,7 +48,9 @@ def sample(
         program: the circuit.
         angles: `[R, A]` in rad.
         shots: S for every row, or a count for each row.
-        seeds: a non-negative integer for each row; rows with equal seeds are not independent.
+        seed: a non-negative integer.
+        first_row: number of the first of these rows among all rows that share the seed; row
+            `first_row` + r gets the same bits whichever rows are sampled with it.
         memory_limit: bytes to stay within, the result apart; does not change it.
 
     Returns:
@@ -52,7 +58,7 @@ def sample(
         bit that is never measured is 0.
 
     Raises:
-        DataError: where angles, shots or seeds do not fit.
+        DataError: where angles, shots or seed do not fit.
         BackendError: where the memory limit is too small for one row.
     """
     angles = program.checked(angles)
@@ -60,136 +66,97 @@ def sample(
     counts = np.asarray(shots, dtype=np.int64)
     if counts.shape not in ((), (rows,)) or np.any(counts < 0):
         raise DataError(f"shots = {shots}: one number for all {rows} rows or one for each, >= 0")
+    if seed < 0:
+        raise DataError(f"seed = {seed}: must not be negative")
     counts = np.broadcast_to(counts, (rows,))
-    if len(seeds) != rows:
-        raise DataError(f"{len(seeds)} seeds for {rows} rows: one for each is needed")
-    segments = segments_of(program)
     starts = np.concatenate([[0], np.cumsum(counts)])
     bits = np.zeros((int(starts[-1]), program.num_steps * program.num_bits), dtype=np.uint8)
-    if segments.segments and bits.size:
-        chunks = _row_chunks(segments, counts, memory_limit // 2)
-        runner = Runner(segments)
-        routes = _routes(runner, angles, int(counts.max()), memory_limit // 2)
-        for first, last in chunks:
-            part = slice(first, last)
-            uniforms = _uniforms(seeds[part], counts[part], len(segments.segments))
+    model = model_of(program)
+    if model.slots and bits.size:
+        passages = [
+            _passage(model, i, angles, counts, memory_limit // 4) for i in range(len(model.slots))
+        ]
+        draws = -(-len(model.slots) // BITS_PER_DRAW)
+        for first, last in _row_chunks(model, counts, memory_limit // 2):
+            part = np.arange(first, last)
+            uniforms = _uniforms(seed, first_row + first, counts[part], draws)
             filled = bits[starts[first] : starts[last]]
-            _sample_rows(runner, routes, angles, part, counts[part], uniforms, filled)
+            local = [passage.rows(part) for passage in passages]
+            Drawing(model, local, counts[part], uniforms, filled).run()
     shape = (program.num_steps, program.num_bits)
     if isinstance(shots, int | np.integer):
         return bits.reshape(rows, int(shots), *shape)
     return bits.reshape(-1, *shape)
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """How a segment is passed: by a matrix for each distinct set of angles, or branch by branch.
-
-    Attributes:
-        segment: the segment.
-        by_matrix: which of the two.
-        group: `[R]` distinct set of each row.
-        matrices: those of all sets; None if branch by branch, or made chunk by chunk.
-    """
-
-    segment: Segment
-    by_matrix: bool
-    group: Index
-    matrices: Array | None
+def model_of(program: Program) -> Model:
+    """State vectors where there is no noise, else density matrices; made once."""
+    if program not in _MODELS:
+        _MODELS[program] = pure_states(program) or MixedStates(program)
+    return _MODELS[program]
 
 
-def _routes(runner: Runner, angles: Array, shots: int, memory_limit: int) -> list[_Route]:
-    """Decided for all rows at once: were it for each chunk, last digits would depend on chunks."""
-    routes, left = list[_Route](), memory_limit
-    for depth, segment in enumerate(runner.segments.segments):
-        _, first, group = np.unique(
-            angles[:, segment.columns], axis=0, return_index=True, return_inverse=True
+def distinct(values: Array) -> tuple[Index, Index]:
+    """First place and number of each distinct row of `[R, ...]`: `[U]` and `[R]`."""
+    words = np.ascontiguousarray(values).view(np.uint64)
+    # Sorting numbers is far faster than sorting rows; equal hashes of unequal rows are found out.
+    factors = np.random.Generator(np.random.PCG64(1)).integers(
+        2**64, size=words.shape[1], dtype=np.uint64
+    )
+    with np.errstate(over="ignore"):
+        hashes = ((words ^ (words >> np.uint64(29))) * (factors | np.uint64(1))).sum(
+            axis=1, dtype=np.uint64
         )
-        branches = angles.shape[0] * min(2**depth, shots)
-        by_matrix = branches > first.size * segment.num_carried
-        size = 16 * first.size * segment.num_carried * segment.num_left
-        matrices = None
-        if by_matrix and size <= left:
-            matrices = matrices_of(runner, segment, angles[first])
-            left -= size
-        routes.append(_Route(segment, by_matrix, group.reshape(-1), matrices))
-    return routes
+    _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+    if not np.array_equal(words[first][group], words):
+        _, first, group = np.unique(values, axis=0, return_index=True, return_inverse=True)
+    return first, group.reshape(-1)
+
+
+def _passage(
+    model: Model, place: int, angles: Array, counts: NDArray[np.int64], limit: int
+) -> Passage:
+    first, group = distinct(angles[:, model.columns[place]])
+    sets = angles[first]
+    size, left = model.sizes[place], model.sizes[place + 1]
+    states = float(np.minimum(counts, 2.0**place).sum())
+    bytes_needed = model.dtype.itemsize * first.size * size * 2 * left
+    matrices = None
+    if states > first.size * size and bytes_needed <= limit // len(model.slots):
+        matrices = model.matrices(place, sets)
+    return Passage(group, sets, matrices)
 
 
 def _row_chunks(
-    segments: Segments, counts: NDArray[np.int64], memory_limit: int
+    model: Model, counts: NDArray[np.int64], memory_limit: int
 ) -> list[tuple[int, int]]:
     """First and last row of each chunk."""
-    num_bits = len(segments.segments)
-    most = max(s.num_carried for s in segments.segments)
-    widest = max(s.num_carried * s.num_left for s in segments.segments)
-    per_shot = 8 * (2 * num_bits + 6)
-    per_row = 8 * 2 * widest
-    branches = np.minimum(counts, 2.0**num_bits)
-    per_branch = 8 * 6 * most
-    fixed = 4 * max(CACHE, 8 * 8 * most * 4**segments.num_qubits)
-    need = per_row + per_shot * counts + per_branch * branches
-    room = memory_limit - fixed
-    if need.max() > room:
+    per_shot = model.dtype.itemsize * 6 * max(model.sizes) + 8 * len(model.slots) + 64
+    most = int(counts.max())
+    if most * per_shot > memory_limit:
         raise BackendError(
-            f"sampling {int(counts.max())} shots of {segments.num_qubits} qubits takes "
-            f"{(need.max() + fixed) / 2**30:.3g} GiB, but the memory limit is "
-            f"{memory_limit / 2**30:.3g} GiB: use fewer shots at a time"
+            f"sampling {most} shots takes {most * per_shot / 2**30:.3g} GiB, but the memory limit "
+            f"is {memory_limit / 2**30:.3g} GiB: use fewer shots at a time"
         )
-    target = min(room, max(UNIFORMS, int(need.max())))
-    chunks, first, used = [], 0, 0.0
-    for row, bytes_needed in enumerate(need):
-        if used + bytes_needed > target and row > first:
+    target = min(memory_limit // per_shot, max(CHUNK_SHOTS, most))
+    chunks, first, used = [], 0, 0
+    for row, count in enumerate(counts.tolist()):
+        if used + count > target and row > first:
             chunks.append((first, row))
-            first, used = row, 0.0
-        used += bytes_needed
+            first, used = row, 0
+        used += count
     return [*chunks, (first, len(counts))]
 
 
-def _uniforms(seeds: Sequence[int], counts: NDArray[np.int64], num_bits: int) -> Array:
-    """`[M, shots of all rows]`: each row's numbers come from its own seed, shot by shot."""
-    drawn = np.empty((int(counts.sum()), num_bits))
+def _uniforms(seed: int, first_row: int, counts: NDArray[np.int64], draws: int) -> Array:
+    """`[shots of all rows, draws]`, each row's from its own place in the stream."""
+    drawn = np.empty((int(counts.sum()), draws))
+    stream = np.random.PCG64(seed)
+    stream.advance(first_row * _STRIDE % 2**128)
+    generator = np.random.Generator(stream)
     start = 0
-    for seed, count in zip(seeds, counts, strict=True):
-        stop = start + int(count)
-        np.random.Generator(np.random.PCG64(int(seed))).random(out=drawn[start:stop])
-        start = stop
-    return np.ascontiguousarray(drawn.T)
-
-
-def _sample_rows(
-    runner: Runner,
-    routes: list[_Route],
-    angles: Array,
-    part: slice,
-    counts: NDArray[np.int64],
-    uniforms: Array,
-    bits: Bits,
-) -> None:
-    """Fill `bits` `[shots of these rows, T * K]`."""
-    rows = angles[part]
-    row: Index = np.arange(rows.shape[0])
-    branch: Index = np.repeat(row, counts)
-    states = np.ones((rows.shape[0], 1))
-    for route, uniform in zip(routes, uniforms, strict=True):
-        passage: Passage
-        if route.matrices is not None:
-            passage = ByMatrix(route.matrices, states, route.group[part][row])
-        elif route.by_matrix:
-            _, first, group = np.unique(route.group[part], return_index=True, return_inverse=True)
-            matrices = matrices_of(runner, route.segment, rows[first])
-            passage = ByMatrix(matrices, states, group[row])
-        else:
-            passage = Direct(runner, route.segment, states, rows, row)
-        ones = passage.ones()
-        bit = uniform < ones[branch]
-        bits[:, route.segment.slot] = bit
-        key = 2 * branch + bit
-        alive = np.bincount(key, minlength=2 * row.size) > 0
-        child = np.flatnonzero(alive)
-        branch = (np.cumsum(alive) - 1)[key]
-        parent, outcome = child // 2, child % 2
-        probability = np.where(outcome == 1, ones[parent], 1.0 - ones[parent])
-        states = passage.after(parent, outcome, probability)
-        row = row[parent]
+    for count in counts.tolist():
+        generator.random(out=drawn[start : start + count])
+        stream.advance((_STRIDE - count * draws) % 2**128)
+        start += count
+    return drawn

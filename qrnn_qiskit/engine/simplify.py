@@ -40,6 +40,27 @@ class Outcome:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Select:
+    """What becomes of the state, not normalised, where a measurement has read 0."""
+
+    outcome: Outcome
+
+    @property
+    def qubit(self) -> int:
+        return self.outcome.qubit
+
+    @property
+    def ptm(self) -> Array:
+        """`[4, 4]`; its first row is not that of a channel."""
+        ptm = np.zeros((4, 4))
+        ptm[np.ix_((0, 3), (0, 3))] = self.outcome.readout[0]
+        if self.outcome.reset:
+            ptm[3] = ptm[0]
+        return ptm
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Dephase:
     """A measurement whose bit is overwritten later: only its effect on the qubit remains."""
 

@@ -9,10 +9,11 @@ from typing import final
 import numpy as np
 
 from qrnn_qiskit.engine.bases import Basis, Generator, Index, basis_of, commute
-from qrnn_qiskit.engine.kernels import Kernels
-from qrnn_qiskit.engine.program import Channel, Program, Reset, Rotation
+from qrnn_qiskit.engine.kernels import Constant, Kernels
+from qrnn_qiskit.engine.program import Channel, Program, Rotation
+from qrnn_qiskit.engine.readings import Readings
 from qrnn_qiskit.engine.rotations import RotationKernel
-from qrnn_qiskit.engine.simplify import Dephase, Outcome, simplify
+from qrnn_qiskit.engine.simplify import Outcome, simplify
 from qrnn_qiskit.estimate import Array
 
 
@@ -40,7 +41,7 @@ def stages_of(program: Program, kernels: Kernels) -> list[Stage]:
 
     The first stage has no rotations. Constant maps are added to `kernels`.
     """
-    stages = [Stage()]
+    stages, readings = [Stage()], Readings(program)
     for operation in simplify(program):
         stage = stages[-1]
         if isinstance(operation, Rotation):
@@ -53,18 +54,17 @@ def stages_of(program: Program, kernels: Kernels) -> list[Stage]:
             stage.generators += ((operation.generator, operation.qubits),)
             stage.columns.append(operation.angle)
             continue
-        constant: Channel | Dephase | Reset
+        constant: Constant
         if isinstance(operation, Outcome):
-            slot = operation.step * program.num_bits + operation.bit
-            component = 3 * 4 ** (program.num_qubits - 1 - operation.qubit)
-            stage.records.append((len(stage.maps), component, slot))
-            constant = Reset(operation.qubit) if operation.reset else Dephase(operation.qubit)
+            constant, records = readings.read(operation)
+            stage.records += [(len(stage.maps), component, slot) for component, slot in records]
         else:
             constant = operation
         stage.maps.append(kernels.add(constant))
         stage.touched.update(
             constant.qubits if isinstance(constant, Channel) else (constant.qubit,)
         )
+    stages[-1].records += [(len(stages[-1].maps), c, slot) for c, slot in readings.rest()]
     return stages
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from qrnn_qiskit.engine.kernels import Kernels
 from qrnn_qiskit.engine.pool import Pool
 from qrnn_qiskit.engine.program import Program, Reset, Rotation
-from qrnn_qiskit.engine.simplify import Dephase, Outcome, Simple, simplify
+from qrnn_qiskit.engine.readings import Readings
+from qrnn_qiskit.engine.simplify import Dephase, Outcome, Select, Simple, simplify
 from qrnn_qiskit.estimate import Array
 
 
@@ -117,35 +118,40 @@ def tape_of(program: Program, *, joint: bool) -> Tape:
 
 
 def _marginal_tape(program: Program) -> Tape:
-    n, num_bits = program.num_qubits, program.num_bits
+    n, readings = program.num_qubits, Readings(program)
     kernels, entries = Kernels(n), list[Entry]()
-    offset, scale = np.zeros((2, program.num_steps * num_bits))
-    scale += 1.0
     for operation in simplify(program):
         if isinstance(operation, Outcome):
-            slot = operation.step * num_bits + operation.bit
-            entries.append(Record(3 * 4 ** (n - 1 - operation.qubit), slot))
-            false_one, false_zero = operation.flip
-            offset[slot], scale[slot] = false_zero - false_one, 1.0 - false_zero - false_one
-            after = Reset(operation.qubit) if operation.reset else Dephase(operation.qubit)
+            after, records = readings.read(operation)
+            entries += [Record(component, slot) for component, slot in records]
             entries.append(Fixed(kernels.add(after), unitary=False))
         else:
             entries.append(plain_entry(kernels, operation))
+    entries += [Record(component, slot) for component, slot in readings.rest()]
     return Tape(
-        n, program.num_angles, with_runs(entries), kernels, np.ones(offset.size), offset, scale
+        n,
+        program.num_angles,
+        with_runs(entries),
+        kernels,
+        readings.start,
+        readings.offset,
+        readings.scale,
     )
 
 
 def _joint_tape(program: Program) -> Tape:
-    n, num_outcomes = program.num_qubits, 2**program.num_bits
+    n, num_outcomes = program.num_qubits, 2 ** len(program.outputs)
+    place = {bit: k for k, bit in enumerate(program.outputs)}
     kernels, entries = Kernels(n), list[Entry]()
     operations = simplify(program)
     left = dict.fromkeys(range(program.num_steps), 0)
     for operation in operations:
-        if isinstance(operation, Outcome):
+        if isinstance(operation, Outcome) and operation.bit in place:
             left[operation.step] += 1
     start = np.zeros((program.num_steps, num_outcomes))
     start[[step for step, count in left.items() if count == 0], 0] = 1.0
+    # With post-selection, the trace of the state is what a step without measured outputs has.
+    empty = [s for s, count in left.items() if count == 0] if program.postselected else []
     live: list[tuple[int, int]] = []  # (step, bit) of each classical axis
     for operation in operations:
         lead = 2 ** len(live)
@@ -153,8 +159,13 @@ def _joint_tape(program: Program) -> Tape:
             entries.append(plain_entry(kernels, operation, lead))
             continue
         step = operation.step
+        while empty and empty[0] < step:
+            entries.append(Record(0, empty.pop(0) * num_outcomes))
+        if operation.bit not in place:
+            entries.append(Fixed(kernels.add(Select(operation), lead), unitary=False))
+            continue
         entries.append(Fork(lead, operation.qubit, operation.readout))
-        live.insert(0, (step, operation.bit))
+        live.insert(0, (step, place[operation.bit]))
         if operation.reset:
             entries.append(Fixed(kernels.add(Reset(operation.qubit), 2 * lead), unitary=False))
         left[step] -= 1
@@ -166,6 +177,7 @@ def _joint_tape(program: Program) -> Tape:
             axes = tuple(live.index((step, bit)) for bit in bits)
             entries.append(Join(len(live), axes, step * num_outcomes + outcomes))
             live = [(s, b) for s, b in live if s != step]
+    entries += [Record(0, step * num_outcomes) for step in empty]
     return Tape(
         n,
         program.num_angles,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qrnn_qiskit.engine.maps import BoundMap
 from qrnn_qiskit.engine.rotations import BoundRotation, RotationKernel, grouped
@@ -55,23 +56,34 @@ class Workspace:
         self.scratch = np.empty(copies * max(tape.leads) * size * rows)
         self.turns, self.maps = bind(tape, {k: v[0] for k, v in self.states.items()}, self.scratch)
         self.ground = ground_state(tape.num_qubits)[:, None]
-        self.cos: Sequence[Array] = ()
-        self.sin: Sequence[Array] = ()
+        self.cos: Sequence[Array] | dict[int, Array] = ()
+        self.sin: Sequence[Array] | dict[int, Array] = ()
 
     @property
     def num_bytes(self) -> int:
         return self.scratch.nbytes + sum(state.nbytes for state in self.states.values())
 
-    def load(self, angles: Array) -> None:
-        """Take the angles `[r, A]` of up to `rows` rows; the others get angle 0."""
-        padded = np.zeros((angles.shape[1], self.rows))
-        padded[:, : angles.shape[0]] = angles.T
-        sin = np.empty((angles.shape[1], 2, self.rows))
+    def load(self, angles: Array, columns: NDArray[np.intp] | None = None) -> None:
+        """Take the angles `[r, A]` of up to `rows` rows; the others get angle 0.
+
+        Args:
+            angles: in rad.
+            columns: the only ones that are going to be read; None for all.
+        """
+        used = angles if columns is None else angles[:, columns]
+        padded = np.zeros((used.shape[1], self.rows))
+        padded[:, : used.shape[0]] = used.T
+        sin = np.empty((used.shape[1], 2, self.rows))
         np.sin(padded, out=sin[:, 1])
         np.negative(sin[:, 1], out=sin[:, 0])
-        # Lists hand out their rows faster than arrays do.
-        self.sin = list(sin)
-        self.cos = list(np.cos(padded, out=padded))
+        cos = np.cos(padded, out=padded)
+        if columns is None:
+            # Lists hand out their rows faster than arrays do.
+            self.cos, self.sin = list(cos), list(sin)
+        else:
+            numbers = columns.tolist()
+            self.cos = dict(zip(numbers, cos, strict=True))
+            self.sin = dict(zip(numbers, sin, strict=True))
 
     def start(self) -> None:
         """All qubits in state 0."""

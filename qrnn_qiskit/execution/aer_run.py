@@ -14,28 +14,28 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from qrnn_qiskit.angle_map import AngleMap
+from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 
 SEED_STRIDE: Final = 2113
 CHUNK_SHOTS: Final = 1 << 18  # of one Aer run; bounds its memory
 Sampler = Callable[[NDArray[np.float64], int, int], NDArray[np.uint8]]
-"""(angles [r, O], shots, seed) to bits [r, shots, T, K]."""
+"""(angles [r, O], shots, seed) to bits [r, shots, T, bits of a step]."""
 
 
 def sample_rows(
-    request: EvaluationRequest, angle_map: AngleMap, shape: tuple[int, int], sampler: Sampler
+    request: EvaluationRequest, unrolled: UnrolledCircuit, sampler: Sampler
 ) -> PackedBits:
     """Measure all rows of a request through `sampler`, in chunks of fixed size.
 
     Args:
         request: rows, shots, seed.
-        angle_map: of the unrolled circuit.
-        shape: (T, K).
+        unrolled: the circuit.
         sampler: one Aer run.
     """
-    plan = request.plan
+    plan, angle_map = request.plan, unrolled.angle_map
+    shape = (unrolled.num_steps, unrolled.num_clbits)
     count = plan.repeats * request.shots
     first_shot = np.concatenate([[0], np.cumsum(count)])
     bits = np.empty((first_shot[-1], *shape), dtype=np.uint8)
@@ -51,7 +51,7 @@ def sample_rows(
             for row, outcome in zip(chunk, measured, strict=True):
                 bits[filled[row] : filled[row] + shots] = outcome
                 filled[row] += shots
-    return PackedBits.from_bits(bits, count)
+    return PackedBits.from_bits(bits, count, unrolled.cell.postselected)
 
 
 def _pieces(repeats: NDArray[np.int64], shots: int) -> list[tuple[NDArray[np.intp], int]]:

@@ -29,40 +29,51 @@ class PackedBits:
             shots of row 0 first, then those of row 1, …
         count: `[R]` shots of each row.
         num_steps: T.
-        num_bits: K.
+        num_bits: bits of a step.
+        postselected: those that are post-selected on 0, ascending; the others are outputs.
     """
 
     packed: NDArray[np.uint8]
     count: NDArray[np.int64]
     num_steps: int
     num_bits: int
+    postselected: tuple[int, ...] = ()
 
     @staticmethod
-    def from_bits(bits: NDArray[np.uint8], count: NDArray[np.int64]) -> PackedBits:
-        """Pack `[N, T, K]` bits of rows that have `count[R]` shots each."""
+    def from_bits(
+        bits: NDArray[np.uint8], count: NDArray[np.int64], postselected: tuple[int, ...] = ()
+    ) -> PackedBits:
+        """Pack `[N, T, bits]` of rows that have `count[R]` shots each."""
         _, steps, width = bits.shape
-        return PackedBits(np.packbits(bits.reshape(len(bits), -1), axis=1), count, steps, width)
+        packed = np.packbits(bits.reshape(len(bits), -1), axis=1)
+        return PackedBits(packed, count, steps, width, postselected)
 
     def unpack(self, shots: slice) -> NDArray[np.uint8]:
-        """Bits `[n, T, K]` of some shots."""
+        """All bits `[n, T, bits]` of some shots."""
         flat = np.unpackbits(self.packed[shots], axis=1, count=self.num_steps * self.num_bits)
         return flat.reshape(-1, self.num_steps, self.num_bits)
 
     def outputs(self, kind: OutputKind = "z") -> Outputs:
         """Mean and single-shot covariance of the outputs of each row.
 
+        With post-selected bits these are raw values, one more for each step: the output values,
+        each times kept, then kept itself, which is 1 if all post-selected bits of this and the
+        earlier steps were read 0, else 0.
+
         Args:
             kind: "z" for 1 - 2 bit, K values a step; "probabilities" for the indicator of each
                 joint outcome of a step's bits, 2^K values, bit 0 the least significant.
         """
-        width = self.num_bits if kind == "z" else 2**self.num_bits
+        num_outputs = self.num_bits - len(self.postselected)
+        width = num_outputs if kind == "z" else 2**num_outputs
+        width += bool(self.postselected)
         size = self.num_steps * width
         mean = np.empty((len(self.count), size))
         covariance = np.empty((len(self.count), size, size))
         first_shot = np.concatenate([[0], np.cumsum(self.count)])
         for start, stop in _chunks(self.count, size):
             shots = slice(first_shot[start], first_shot[stop])
-            values = _values(self.unpack(shots), kind)
+            values = _values(self.unpack(shots), kind, self.postselected)
             values = values.reshape(stop - start, -1, size)
             mean[start:stop] = values.mean(axis=1)
             centred = values - mean[start:stop, None, :]
@@ -73,7 +84,7 @@ class PackedBits:
     def to_bytes(self) -> bytes:
         """The bits as npz bytes, without pickle."""
         buffer = io.BytesIO()
-        shape = np.array([self.num_steps, self.num_bits])
+        shape = np.array([self.num_steps, self.num_bits, *self.postselected])
         np.savez(buffer, packed=self.packed, count=self.count, shape=shape)
         return buffer.getvalue()
 
@@ -81,11 +92,17 @@ class PackedBits:
     def from_bytes(data: bytes) -> PackedBits:
         """The bits that `to_bytes` wrote."""
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            steps, width = (int(v) for v in arrays["shape"])
-            return PackedBits(arrays["packed"], arrays["count"], steps, width)
+            steps, width, *postselected = (int(v) for v in arrays["shape"])
+            packed, count = arrays["packed"], arrays["count"]
+            return PackedBits(packed, count, steps, width, tuple(postselected))
 
 
-def _values(bits: NDArray[np.uint8], kind: OutputKind) -> Array:
+def _values(bits: NDArray[np.uint8], kind: OutputKind, postselected: tuple[int, ...]) -> Array:
+    if postselected:
+        chosen = list(postselected)
+        kept = ~np.logical_or.accumulate(bits[:, :, chosen].any(axis=2), axis=1)[..., None]
+        values = _values(np.delete(bits, chosen, axis=2), kind, ())
+        return np.concatenate([values * kept, kept], axis=2)
     if kind == "z":
         return 1.0 - 2.0 * bits.astype(np.float64)
     weights = 1 << np.arange(bits.shape[2])

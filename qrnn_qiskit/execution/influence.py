@@ -3,17 +3,18 @@
 The argument of `qrnn_qiskit.circuit.light_cone`, on the transpiled circuit. It holds for any mix of
 Pauli errors and of damping towards |0> or |1> after each gate and reset, and for readout errors:
 backward, such noise turns letters into themselves or I; forward, into themselves or I into Z. RZ is
-virtual and has none. Coherent errors and crosstalk are outside the argument.
+virtual and has none. Over-rotations are gates of the circuit here; coherent crosstalk is
+outside the argument.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, final
 
 import numpy as np
-from qiskit.circuit import Instruction
+from qiskit.circuit import Gate, Instruction
 
 from qrnn_qiskit.circuit.light_cone import DIAGONAL, IDENTITY, Letters, advance
 from qrnn_qiskit.circuit.rewrite import Rotation, is_parametrized, pauli_rotations
@@ -25,19 +26,28 @@ from qrnn_qiskit.occurrence import OccurrenceTable
 VIRTUAL: Final = ("rz", "rotation Z")
 
 
-def noisy_occurrences(unrolled: UnrolledCircuit, isa: ISACircuit) -> OccurrenceTable:
+def noisy_occurrences(
+    unrolled: UnrolledCircuit, isa: ISACircuit, over_rotations: Mapping[str, Gate] | None = None
+) -> OccurrenceTable:
     """The table of occurrences as it holds on a transpiled circuit with noise.
 
     Occurrences whose parameter the transpiler deleted influence nothing.
+
+    Args:
+        unrolled: the ideal circuit.
+        isa: the circuit that runs.
+        over_rotations: gates that follow each gate of a name.
     """
-    parts = list(_parts(unrolled, isa))
+    parts = list(_parts(unrolled, isa, over_rotations or {}))
+    postselected = frozenset(unrolled.cell.postselected)
     mask = np.zeros(unrolled.occurrences.influence.shape, dtype=bool)
     forward = _Walker([DIAGONAL] * len(isa.qubits), backward=False)
     live = [forward.changes(part, observed=False) for part in parts]
     for output in range(unrolled.num_steps):
         backward = _Walker([IDENTITY] * len(isa.qubits), backward=True)
         for part, alive in zip(reversed(parts), reversed(live), strict=True):
-            if backward.changes(part, observed=part.step == output) and alive:
+            observed = part.step == output or (part.step < output and part.bit in postselected)
+            if backward.changes(part, observed) and alive:
                 mask[list(part.occurrences), output] = True
     return replace(unrolled.occurrences, influence=mask)
 
@@ -52,6 +62,7 @@ class _Part:
         name: of the kind.
         qubits: where it acts.
         step: the step whose bit a measurement writes, -1 for others.
+        bit: that bit within the step, -1 for others.
         occurrences: those that the angle of a rotation depends on.
     """
 
@@ -59,19 +70,28 @@ class _Part:
     name: str
     qubits: tuple[int, ...]
     step: int = -1
+    bit: int = -1
     occurrences: tuple[int, ...] = ()
 
 
-def _parts(unrolled: UnrolledCircuit, isa: ISACircuit) -> Iterator[_Part]:
+def _parts(
+    unrolled: UnrolledCircuit, isa: ISACircuit, over_rotations: Mapping[str, Gate]
+) -> Iterator[_Part]:
     circuit = isa.compact
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
-    step_of = {bit: step for step, register in enumerate(circuit.cregs) for bit in register}
+    place_of = {
+        bit: (step, k)
+        for step, register in enumerate(circuit.cregs)
+        for k, bit in enumerate(register)
+    }
     kinds: dict[tuple[str, tuple[float, ...]], Item] = {}
 
-    def constant(operation: Instruction, qubits: tuple[int, ...], step: int = -1) -> _Part:
+    def constant(
+        operation: Instruction, qubits: tuple[int, ...], place: tuple[int, int] = (-1, -1)
+    ) -> _Part:
         key = operation.name, tuple(operation.params)
         kind = kinds.setdefault(key, Item(operation, tuple(range(len(qubits)))))
-        return _Part(kind, operation.name, qubits, step)
+        return _Part(kind, operation.name, qubits, *place)
 
     for item in circuit.data:
         operation = item.operation
@@ -79,7 +99,9 @@ def _parts(unrolled: UnrolledCircuit, isa: ISACircuit) -> Iterator[_Part]:
         if operation.name in ("barrier", "delay"):
             continue
         if not is_parametrized(operation):
-            yield constant(operation, qubits, step_of[item.clbits[0]] if item.clbits else -1)
+            yield constant(operation, qubits, *(place_of[bit] for bit in item.clbits))
+            if operation.name in over_rotations:
+                yield constant(over_rotations[operation.name], qubits)
             continue
         for piece in pauli_rotations(operation, unrolled.cell.name):
             on = tuple(qubits[q] for q in piece.qubits)

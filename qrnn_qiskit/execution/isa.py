@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from qiskit import qpy
 from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler import Target, generate_preset_pass_manager
 
@@ -72,6 +74,26 @@ class ISACircuit:
         )
 
 
+def isa_to_bytes(isa: ISACircuit) -> bytes:
+    """The circuit as QPY, to be used again by a run that continues."""
+    buffer = io.BytesIO()
+    qpy.dump(isa.circuit, buffer)
+    return buffer.getvalue()
+
+
+def isa_from_bytes(unrolled: UnrolledCircuit, data: bytes) -> ISACircuit:
+    """The circuit that `isa_to_bytes` wrote, for the same unrolled circuit.
+
+    Raises:
+        BackendError: if it is damaged, or of another unrolled circuit.
+    """
+    try:
+        circuit = qpy.load(io.BytesIO(data))[0]
+    except Exception as error:  # QPY raises many kinds
+        raise BackendError(f"the kept ISA circuit cannot be read: {error}") from None
+    return _with_columns(unrolled, circuit)
+
+
 def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions) -> ISACircuit:
     """Transpile an unrolled circuit for a target.
 
@@ -106,11 +128,18 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
         initial_layout=None if layout is None else list(layout),
     )
     isa = manager.run(circuit)
+    return _with_columns(unrolled, isa)
+
+
+def _with_columns(unrolled: UnrolledCircuit, circuit: QuantumCircuit) -> ISACircuit:
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
+    unknown = [p.name for p in circuit.parameters if p.name not in index]
+    if unknown:
+        raise BackendError(f"the ISA circuit has parameters of another cell: {unknown[0]}")
     return ISACircuit(
-        circuit=isa,
-        columns=np.array([index[p.name] for p in isa.parameters], dtype=np.intp),
-        qubits=used_qubits(isa),
+        circuit=circuit,
+        columns=np.array([index[p.name] for p in circuit.parameters], dtype=np.intp),
+        qubits=used_qubits(circuit),
     )
 
 

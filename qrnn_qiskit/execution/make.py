@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+from typing import cast
+
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import TranspileOptions
-from qrnn_qiskit.execution.noise import Noise, simple_noise
+from qrnn_qiskit.execution.noise import Noise, device_noise
+from qrnn_qiskit.execution.noise.simple import noise_of_values, over_rotations
 from qrnn_qiskit.spec.backend import BackendSpec
 from qrnn_qiskit.spec.messages import nearest
-from qrnn_qiskit.spec.noise import NoiseSpec
+from qrnn_qiskit.spec.noise import DURATIONS_NS, NoiseSpec
 
 SIMULATORS = ("exact", "aer")
 
@@ -28,19 +33,32 @@ def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
         from qrnn_qiskit.execution.backends.aer import AerExecutor
 
         return AerExecutor(make_noise(noise), transpile)
-    if not backend.name.startswith(("fake_", "ibm_")):
+    if not (backend.is_service or backend.name.startswith("fake_")):
         raise SpecError(
             f"backend.name = {backend.name!r} is unknown{nearest(backend.name, SIMULATORS)}; "
-            "known: exact, aer, and devices such as fake_marrakesh"
+            "known: exact, aer, devices such as fake_marrakesh, ibm_... and least_busy"
         )
     if noise is not None:
         raise SpecError(
             f"[noise] is for the simulators exact and aer; {backend.name} brings its own: remove "
             f'[noise], or set backend.name = "aer" and noise.device = "{backend.name}"'
         )
+    if backend.is_service:
+        from qrnn_qiskit.execution.backends.ibm_service import ServiceExecutor, ServiceOptions
+
+        service = ServiceOptions(
+            backend.name, backend.account, backend.instance, backend.mode, backend.options
+        )
+        # Without submit, poll and fetch of its own: only a run, with its ledger, may use it.
+        return cast(Executor, ServiceExecutor(service, transpile))
     from qrnn_qiskit.execution.backends.ibm import IBMExecutor
 
     return IBMExecutor(backend.name, transpile)
+
+
+def has_reference(backend: BackendSpec) -> bool:
+    """Whether the exact engine can say what a backend's shots scatter around: not for devices."""
+    return backend.name in SIMULATORS or backend.name.startswith("fake_")
 
 
 def make_reference(backend: BackendSpec, noise: NoiseSpec | None) -> ExactExecutor:
@@ -50,7 +68,8 @@ def make_reference(backend: BackendSpec, noise: NoiseSpec | None) -> ExactExecut
         QRNNError: as `make_executor`.
     """
     if backend.name.startswith("fake_"):
-        noise = NoiseSpec(device=backend.name)
+        # The client's local mode has no idle times.
+        noise = NoiseSpec(device=backend.name, idle=False)
     return ExactExecutor(make_noise(noise), _transpile_options(backend))
 
 
@@ -71,17 +90,48 @@ def make_noise(spec: NoiseSpec | None) -> Noise | None:
     """
     if spec is None:
         return None
-    if spec.device is not None:
-        return named_device_noise(spec.device)
-    return simple_noise(spec.depolarizing_1q, spec.depolarizing_2q, spec.readout)
+    values = spec.scaled()
+    if spec.device is None:
+        return noise_of_values(values, idle=spec.idle)
+    noise = named_device_noise(
+        spec.device,
+        idle=spec.idle,
+        latency=values.get("feedforward_ns", DURATIONS_NS["feedforward_ns"]) * 1e-9,
+        scale=spec.scale,
+    )
+    over = over_rotations(values)
+    if over and "cz" not in noise.target.operation_names:
+        raise SpecError(
+            f"noise.over_rotation is known for SX, X and CZ, but {spec.device} has no CZ: leave it "
+            "out, or take another device"
+        )
+    reset_error = values.get("reset_error", 0.0)
+    if isinstance(reset_error, tuple):
+        raise SpecError("noise.reset_error: give one number for the qubits of a device")
+    return replace(
+        noise,
+        reset_error={None: reset_error},
+        depolarizing_by_measurement=values.get("measurement_disturbance", 0.0),
+        dephasing_by_measurement=values.get("measurement_dephasing", 0.0),
+        over_rotations=over,
+    )
 
 
-def named_device_noise(device: str) -> Noise:
+@lru_cache(maxsize=8)
+def named_device_noise(
+    device: str, *, idle: bool = True, latency: float = 0.0, scale: float = 1.0
+) -> Noise:
     """Noise of a device by name, such as `fake_boston`.
+
+    Args:
+        device: its name.
+        idle: let qubits decay while others are at work, measured or reset.
+        latency: s from a measurement to what depends on it.
+        scale: factor on all error probabilities and decay rates.
 
     Raises:
         BackendError: if the device is unknown.
     """
-    from qrnn_qiskit.execution.backends.ibm import fake_device_noise
+    from qrnn_qiskit.execution.backends.ibm import fake_device
 
-    return fake_device_noise(device)
+    return device_noise(fake_device(device).target, idle=idle, latency=latency, scale=scale)

@@ -24,3 +24,7 @@ class PerCircuit(Generic[Made]):
         if unrolled not in self._made:
             self._made[unrolled] = self._make(unrolled)
         return self._made[unrolled]
+
+    def put(self, unrolled: UnrolledCircuit, made: Made) -> None:
+        """Use something made elsewhere for this circuit."""
+        self._made[unrolled] = made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from qiskit.circuit import Gate, ParameterExpression, QuantumCircuit
@@ -14,10 +14,13 @@ from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.rewrite import Rotation as CircuitRotation
 from qrnn_qiskit.circuit.rewrite import is_parametrized, pauli_rotations
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
-from qrnn_qiskit.engine.program import Channel, Measure, Operation, Program, Reset, Rotation
+from qrnn_qiskit.engine.program import Channel, Operation, Program, Reset, Rotation
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.bit_wires import BitWires
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.noise import Noise
+from qrnn_qiskit.execution.noise.insert import noisy_circuit
+from qrnn_qiskit.execution.noise.model import MEASUREMENTS, RESETS, transfer_matrix
 
 
 @final
@@ -64,7 +67,8 @@ def compile_unrolled(unrolled: UnrolledCircuit) -> CompiledProgram:
 
 def compile_isa(unrolled: UnrolledCircuit, isa: ISACircuit, noise: Noise | None) -> CompiledProgram:
     """The program of an ISA circuit's used qubits, with the noise of the physical ones."""
-    return _Compiler(unrolled, noise, isa.qubits).compile(isa.compact)
+    circuit = isa.compact if noise is None else noisy_circuit(isa, noise)
+    return _Compiler(unrolled, noise, isa.qubits).compile(circuit)
 
 
 class _Compiler:
@@ -82,7 +86,7 @@ class _Compiler:
         self._terms: list[tuple[int, int, float]] = []
         # The same few gates and errors recur at every step.
         self._gates: dict[tuple[str, tuple[float, ...]], Array] = {}
-        self._errors: dict[tuple[str, tuple[int, ...]], Array | None] = {}
+        self._errors: dict[int, Array] = {}
 
     def compile(self, circuit: QuantumCircuit) -> CompiledProgram:
         bits = {
@@ -90,21 +94,24 @@ class _Compiler:
             for step, register in enumerate(circuit.cregs)
             for k, bit in enumerate(register)
         }
+        writes = [bits[i.clbits[0]] for i in circuit.data if i.operation.name == "measure"]
+        wires = BitWires(
+            circuit.num_qubits, self._operations, writes, self._unrolled.cell.postselected
+        )
         for item in circuit.data:
             qubits = tuple(circuit.find_bit(q).index for q in item.qubits)
             name = item.operation.name
             if name in ("barrier", "delay"):
                 continue
-            if name == "measure":
-                step, k = bits[item.clbits[0]]
+            if name in MEASUREMENTS:
                 flips = self._noise.flips(self._physical[qubits[0]]) if self._noise else (0.0, 0.0)
-                self._operations.append(Measure(qubits[0], step, k, flips))
-            elif name == "reset":
+                wires.measure(qubits[0], bits[item.clbits[0]], flips)
+            elif name in RESETS:
                 self._operations.append(Reset(qubits[0]))
-                self._add_noise(name, qubits)
+            elif name == "quantum_channel":
+                self._add_error(item.operation._quantum_error, qubits)
             elif isinstance(item.operation, Gate):
                 self._add_gate(item.operation, qubits)
-                self._add_noise(name, qubits)
             else:
                 raise BackendError(
                     f"the exact engine cannot run {name!r}: choose backend.name = 'aer'"
@@ -114,11 +121,12 @@ class _Compiler:
         )
         return CompiledProgram(
             Program(
-                num_qubits=circuit.num_qubits,
+                num_qubits=wires.num_qubits,
                 num_steps=self._unrolled.num_steps,
-                num_bits=self._unrolled.num_bits,
+                num_bits=self._unrolled.num_clbits,
                 num_angles=len(self._offset),
                 operations=tuple(self._operations),
+                postselected=self._unrolled.cell.postselected,
             ),
             np.array(self._offset, dtype=np.float64),
             term_angle.astype(np.intp),
@@ -151,15 +159,10 @@ class _Compiler:
             self._terms.append((number, self._index[parameter.name], float(slope)))
         return number
 
-    def _add_noise(self, name: str, qubits: tuple[int, ...]) -> None:
-        if self._noise is None:
-            return
-        key = name, tuple(self._physical[q] for q in qubits)
-        if key not in self._errors:
-            self._errors[key] = self._noise.transfer_matrix(*key)
-        transfer = self._errors[key]
-        if transfer is not None:
-            self._operations.append(Channel(transfer, qubits[::-1]))
+    def _add_error(self, error: Any, qubits: tuple[int, ...]) -> None:
+        if id(error) not in self._errors:
+            self._errors[id(error)] = transfer_matrix(error)
+        self._operations.append(Channel(self._errors[id(error)], qubits[::-1]))
 
     def _transfer_matrix(self, gate: Gate) -> Array:
         """Of a constant gate; Qiskit's first qubit is the least significant factor.

@@ -39,6 +39,7 @@ class EvaluationPlan:
         sequence: `[R]` sequence of each row.
         occurrence: `[R]` the shifted occurrence, -1 for none.
         shift: `[R]` by how much, in rad.
+        second, second_shift: `[R]` another shifted occurrence, for second derivatives.
         repeats: `[R]` each row is measured `repeats` times the plan's shots.
         masks: `[M, T]` distinct masks of steps.
         mask: `[R]` which mask holds for a row.
@@ -51,6 +52,8 @@ class EvaluationPlan:
     sequence: Index
     occurrence: Index
     shift: Array
+    second: Index
+    second_shift: Array
     repeats: NDArray[np.int64]
     masks: NDArray[np.bool_]
     mask: Index
@@ -81,9 +84,12 @@ class EvaluationPlan:
         angles = angle_map.angles(
             self.weights[self.point[rows]], self.features[self.sequence[rows]]
         )
-        occurrence = self.occurrence[rows]
-        shifted = np.flatnonzero(occurrence >= 0)
-        angles[shifted, occurrence[shifted]] += self.shift[rows][shifted]
+        for occurrence, shift in (
+            (self.occurrence[rows], self.shift[rows]),
+            (self.second[rows], self.second_shift[rows]),
+        ):
+            shifted = np.flatnonzero(occurrence >= 0)
+            angles[shifted, occurrence[shifted]] += shift[shifted]
         return angles
 
     def base_outputs(self, outputs: Outputs) -> Outputs:
@@ -201,6 +207,8 @@ class Rows:
     occurrence: Index
     shift: Array
     mask: Index
+    second: Index | None = None
+    second_shift: Array | None = None
 
     @staticmethod
     def none() -> Rows:
@@ -229,7 +237,10 @@ def build_plan(
     base = np.arange(len(features))
     zeros = np.zeros_like(base)
     term_row, term_weight, term_coefficient = terms
-    total = len(base) + len(rows.point)
+    count = len(rows.point)
+    total = len(base) + count
+    second = np.full(count, -1) if rows.second is None else rows.second
+    second_shift = np.zeros(count) if rows.second_shift is None else rows.second_shift
     if not len(masks):  # the base rows, too, point at one
         masks = np.ones((1, features.shape[1]), dtype=bool)
     return EvaluationPlan(
@@ -239,6 +250,8 @@ def build_plan(
         sequence=np.concatenate([base, rows.sequence]),
         occurrence=np.concatenate([zeros - 1, rows.occurrence]),
         shift=np.concatenate([np.zeros(len(base)), rows.shift]),
+        second=np.concatenate([zeros - 1, second]),
+        second_shift=np.concatenate([np.zeros(len(base)), second_shift]),
         repeats=np.ones(total, dtype=np.int64),
         masks=masks,
         mask=np.concatenate([zeros, rows.mask]),

@@ -33,6 +33,12 @@ class PooledBase:
     outputs: Outputs
     share: Array
 
+    @staticmethod
+    def of_base_rows(plan: EvaluationPlan, outputs: Outputs) -> PooledBase:
+        """The base rows alone: nothing pooled."""
+        nothing = np.zeros((plan.num_rows, outputs.mean.shape[1]))
+        return PooledBase(plan.base_outputs(outputs), nothing)
+
 
 def pooled_base(plan: EvaluationPlan, outputs: Outputs) -> PooledBase:
     """Base outputs from the base rows and from all others at the steps they leave untouched.
@@ -44,7 +50,7 @@ def pooled_base(plan: EvaluationPlan, outputs: Outputs) -> PooledBase:
     batch, (_, steps, values) = plan.num_sequences, outputs.mean.shape
     base = plan.base_outputs(outputs)
     if base.count is None or outputs.count is None or outputs.covariance is None:
-        return PooledBase(base, np.zeros((plan.num_rows, steps)))
+        return PooledBase.of_base_rows(plan, outputs)
     # A mask is also False at steps that the loss does not read: nothing is known about those.
     free = ~plan.masks & plan.masks.any(axis=0)
     weight = free[plan.mask] * outputs.count[:, None]

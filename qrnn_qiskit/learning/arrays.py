@@ -64,9 +64,15 @@ def targets_of(
 ) -> Array:
     """Targets `[N, T, M]` of the part with this prefix, N and T being those of `features`.
 
+    Whole numbers `[N]` are labels of the sequences: each step gets its sequence's label.
+
     Raises:
         DataError: as `features_of`, and when N or T differ.
     """
+    stored = arrays.get(f"{prefix}targets")
+    if stored is not None and stored.ndim == 1 and stored.dtype.kind in "iu":
+        labels = np.broadcast_to(stored[:, None, None], (len(stored), features.shape[1], 1))
+        arrays = {**arrays, f"{prefix}targets": labels}
     targets = _sequences(arrays, f"{prefix}targets", path)
     if targets.shape[:2] != features.shape[:2]:
         raise DataError(

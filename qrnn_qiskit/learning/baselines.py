@@ -6,18 +6,17 @@ of the data set given (scaled, where it is).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.learning.dataset import Dataset, Splits
+from qrnn_qiskit.learning.ridge import PENALTIES, RidgeFit
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-_PENALTIES: Final = tuple(10.0**power for power in range(-8, 3))
 _DEFAULT_PENALTY: Final = 1e-3
 
 
@@ -64,42 +63,48 @@ def linear_ridge(splits: Splits, data: Dataset, mask: Mask, lags: int | None = N
             predicted = _predict(fits, splits.validation, candidate)
             return float(np.mean((predicted - splits.validation.targets)[:, mask] ** 2))
 
-        penalty = min(_PENALTIES, key=validation_error)
+        penalty = min(PENALTIES, key=validation_error)
     return _predict(fits, data, penalty)
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """A regression on `used` steps, as singular values, so that any penalty is cheap."""
+def class_frequencies(splits: Splits, data: Dataset, num_classes: int, mask: Mask) -> Array:
+    """Probabilities `[N, T, M]` of classes: how often each is a label of the training part.
 
-    mean: Array
-    spread: Array
-    target_mean: Array
-    singular: Array
-    right: Array
-    projected: Array
-    count: int
-
-    def predict(self, inputs: Array, penalty: float) -> Array:
-        weights = self.singular / (self.singular**2 + self.count * penalty)
-        coefficients = self.right.T @ (weights[:, None] * self.projected)
-        predictions: Array = ((inputs - self.mean) / self.spread) @ coefficients + self.target_mean
-        return predictions
+    One is added to each count, so that no class is impossible.
+    """
+    labels = splits.train.targets[:, mask, 0].ravel().astype(np.intp)
+    counts = np.bincount(labels, minlength=num_classes) + 1.0
+    shape = (*data.targets.shape[:2], num_classes)
+    return np.broadcast_to(counts / counts.sum(), shape).copy()
 
 
-def _fit(train: Dataset, used: int, lags: int) -> _Fit:
+def transition_frequencies(splits: Splits, data: Dataset, num_classes: int, mask: Mask) -> Array:
+    """Probabilities `[N, T, M]` of a label given the one of the step before.
+
+    The first step has the frequencies of first labels. One is added to each count.
+    """
+    labels = splits.train.targets[:, :, 0]
+    before = _previous(labels, num_classes)
+    counts = np.ones((num_classes + 1, num_classes))
+    np.add.at(counts, (before[:, mask], labels[:, mask].astype(np.intp)), 1.0)
+    probabilities = counts / counts.sum(axis=1, keepdims=True)
+    found: Array = probabilities[_previous(data.targets[:, :, 0], num_classes)]
+    return found
+
+
+def _previous(labels: Array, num_classes: int) -> NDArray[np.intp]:
+    """The label of the step before; `num_classes` where there is none."""
+    first = np.full((len(labels), 1), float(num_classes))
+    before = np.concatenate([first, labels[:, :-1]], axis=1)
+    return np.where(np.isfinite(before), before, num_classes).astype(np.intp)
+
+
+def _fit(train: Dataset, used: int, lags: int) -> RidgeFit:
     inputs = _lagged(train.features, used, lags)
-    outputs = train.targets[:, _steps(used, lags)].reshape(len(inputs), -1)
-    mean, spread = inputs.mean(axis=0), inputs.std(axis=0)
-    spread = np.where(spread > 0.0, spread, 1.0)
-    target_mean = outputs.mean(axis=0)
-    left, singular, right = np.linalg.svd((inputs - mean) / spread, full_matrices=False)
-    projected = left.T @ (outputs - target_mean)
-    return _Fit(mean, spread, target_mean, singular, right, projected, len(inputs))
+    return RidgeFit.of(inputs, train.targets[:, _steps(used, lags)].reshape(len(inputs), -1))
 
 
-def _predict(fits: list[_Fit], data: Dataset, penalty: float) -> Array:
+def _predict(fits: list[RidgeFit], data: Dataset, penalty: float) -> Array:
     predictions = np.empty_like(data.targets)
     for used, fit in enumerate(fits, start=1):
         steps = _steps(used, len(fits))

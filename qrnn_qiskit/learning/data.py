@@ -22,13 +22,14 @@ Array = NDArray[np.float64]
 
 DEFAULT_SPLIT: Final = (0.7, 0.15, 0.15)
 _SERIES_KEYS: Final = ("columns", "target", "window", "horizon", "stride")
-_COMMON_KEYS: Final = (*_SERIES_KEYS, "split", "scale", "range")
+_COMMON_KEYS: Final = (*_SERIES_KEYS, "split", "scale", "scale_targets", "range")
 
 
 def load_data(spec: DataSpec, seed: int) -> Splits:
     """The data of a job: a named set, a `.npz` file of sequences, or a `.csv` series.
 
-    A `.npz` file holds `features` `[N, T, F]` and `targets` `[N, T, M]`, and perhaps
+    A `.npz` file holds `features` `[N, T, F]` and `targets` `[N, T, M]` (or `[N]`, whole numbers:
+    a label for each sequence, which all its steps then have as their target), and perhaps
     `validation_…` and `test_…` arrays of the same kind. Without these all sequences are for
     training, unless `data.split` asks for parts, taken in order. A `.csv` series is cut into
     windows, its parts following one another in time; by default the features are all columns
@@ -129,6 +130,7 @@ def _load_table(spec: DataSpec, path: Path) -> Splits:
         split=spec.split or DEFAULT_SPLIT,
         scale=spec.scale,
         range=(spec.range[0], spec.range[1]),
+        scale_targets=spec.scale_targets,
     )
 
 
@@ -189,7 +191,11 @@ def _load_arrays(spec: DataSpec, path: Path) -> Splits:
                 )
     scaling = None
     if spec.scale == "minmax":
-        scaling = Scaling.fit(*parts["train"], checked_range((spec.range[0], spec.range[1])))
+        scaling = Scaling.fit(
+            *parts["train"],
+            checked_range((spec.range[0], spec.range[1])),
+            scale_targets=spec.scale_targets,
+        )
     empty = features[:0], targets[:0]
     train, validation, test = (_scaled(*parts.get(name, empty), scaling) for name in PREFIXES)
     num_targets = targets.shape[2]

@@ -39,6 +39,42 @@ def r2(predictions: Array, targets: Array, mask: Mask) -> float:
     return float(np.mean(scores))
 
 
+def accuracy(probabilities: Array, targets: Array, mask: Mask) -> float:
+    """Part of the labels `[N, T, 1]` that are the most probable class of `[N, T, M]`."""
+    label, known = _labels(targets, mask)
+    hit = np.argmax(probabilities[:, mask], axis=2)[known] == label
+    return float(np.mean(hit)) if hit.size else float("nan")
+
+
+def perplexity(probabilities: Array, targets: Array, mask: Mask) -> float:
+    """The geometric mean of 1 / p(label): 1 is certainty, M is guessing, infinity a p of zero."""
+    label, known = _labels(targets, mask)
+    chosen = probabilities[:, mask][known][np.arange(len(label)), label]
+    with np.errstate(divide="ignore"):
+        return float(np.exp(-np.mean(np.log(chosen)))) if chosen.size else float("nan")
+
+
+def _labels(targets: Array, mask: Mask) -> tuple[NDArray[np.intp], Mask]:
+    read = targets[:, mask, 0]
+    known = np.isfinite(read)
+    return read[known].astype(np.intp), known
+
+
 def _errors(predictions: Array, targets: Array, mask: Mask) -> Array:
     error = predictions[:, mask] - targets[:, mask]
     return error[np.isfinite(targets[:, mask])]
+
+
+def squared_correlation(predictions: Array, targets: Array) -> Array:
+    """Squared correlation `[M]` of predictions and targets `[n, M]`; NaN where one never varies.
+
+    Over targets that are inputs of earlier steps it sums to the linear memory capacity of H.
+    Jaeger, GMD report 152 (2001).
+    """
+    predictions = predictions - predictions.mean(axis=0)
+    targets = targets - targets.mean(axis=0)
+    spread = np.sum(predictions**2, axis=0) * np.sum(targets**2, axis=0)
+    product = np.sum(predictions * targets, axis=0) ** 2
+    known = spread > 0.0
+    result: Array = np.where(known, product / np.where(known, spread, 1.0), np.nan)
+    return result

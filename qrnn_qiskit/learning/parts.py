@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.errors import DataError, SpecError
-from qrnn_qiskit.learning.dataset import Dataset, SeriesFormat, Splits
+from qrnn_qiskit.learning.dataset import Dataset, SeriesFormat, Splits, Times
 from qrnn_qiskit.learning.scaling import Scaling
 from qrnn_qiskit.learning.table import Table
 
@@ -44,6 +44,7 @@ def split_series(
     split: Sequence[float],
     scale: Scale,
     range: tuple[float, float],
+    scale_targets: bool = True,
 ) -> Splits:
     """Windows of a table, split in time: no window, targets included, crosses a part's boundary.
 
@@ -53,38 +54,87 @@ def split_series(
         DataError: when a part is too short for one window, or a cell is not a number.
         SpecError: for a wrong split or range.
     """
-    window = series.window
-    if window is None:
+    if series.window is None:
         raise SpecError(
             f"data.window is missing: {table.path} is a series, to be cut into windows of so many "
             "rows"
         )
     features, targets = table.values(series.columns), table.values((series.target,))
+    train, validation, test = cut_series(
+        features,
+        targets,
+        np.array(table.labels(0)),
+        window=series.window,
+        horizon=series.horizon,
+        stride=series.stride,
+        split=split,
+        scale=scale,
+        range=range,
+        scale_targets=scale_targets,
+        source=str(table.path),
+    )
+    present = series.columns.index(series.target) if series.target in series.columns else None
+    return Splits(train, validation, test, series.columns, (series.target,), (present,), series)
+
+
+def cut_series(
+    features: Array,
+    targets: Array,
+    labels: Times,
+    *,
+    window: int,
+    horizon: int,
+    stride: int,
+    split: Sequence[float],
+    scale: Scale,
+    range: tuple[float, float],
+    source: str,
+    scale_targets: bool = True,
+) -> tuple[Dataset, Dataset, Dataset]:
+    """Windows of a series in three parts; no window, targets included, crosses a boundary.
+
+    Args:
+        features: `[n, F]` of each row.
+        targets: `[n, M]` of each row; the target of step t is that of row t + `horizon`.
+        labels: `[n]` time of each row.
+        window: rows of a sequence.
+        horizon: rows from a step to its target.
+        stride: rows from one sequence's start to the next.
+        split: fractions of the rows for training, validation and test.
+        scale: `minmax` is fitted on all rows of the training part.
+        range: what `minmax` scales to.
+        source: what messages call the series.
+        scale_targets: whether targets are scaled too.
+
+    Raises:
+        DataError: when a part is too short for one window.
+        SpecError: for a wrong split or range.
+    """
     bounds = part_bounds(len(features), split)
-    span = window + series.horizon
+    span = window + horizon
     for name, (start, stop), fraction in zip(PART_NAMES, bounds, split, strict=True):
         if fraction > 0.0 and stop - start < span:
             raise DataError(
-                f"{table.path} has {len(features)} rows, {stop - start} of them in the {name} "
-                f"part, but data.window = {window} with data.horizon = {series.horizon} "
+                f"{source} has {len(features)} rows, {stop - start} of them in the {name} "
+                f"part, but data.window = {window} with data.horizon = {horizon} "
                 f"needs at least {span} rows in each part"
             )
     scaling = None
     if scale == "minmax":
         rows = slice(*bounds[0])
-        scaling = Scaling.fit(features[rows], targets[rows], checked_range(range))
+        scaling = Scaling.fit(
+            features[rows], targets[rows], checked_range(range), scale_targets=scale_targets
+        )
         features, targets = scaling.scale_features(features), scaling.scale_targets(targets)
-    labels = np.array(table.labels(0))
 
     def windows(start: int, stop: int) -> Dataset:
-        first = np.arange(start, stop - span + 1, series.stride)
+        first = np.arange(start, stop - span + 1, stride)
         index = first[:, None] + np.arange(window)
-        later = index + series.horizon
+        later = index + horizon
         return Dataset(features[index], targets[later], scaling, labels[later])
 
     train, validation, test = (windows(*part) for part in bounds)
-    present = series.columns.index(series.target) if series.target in series.columns else None
-    return Splits(train, validation, test, series.columns, (series.target,), (present,), series)
+    return train, validation, test
 
 
 def checked_range(range: tuple[float, float]) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal, Protocol, final
+from typing import ClassVar, Final, Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,20 @@ class DataSource(Protocol):
 
 
 class Loss(Protocol):
-    """A loss of predictions `[B, T, M]` against targets `[B, T, M]`, read at the steps in `mask`.
+    """A loss of predictions `[B, T, M]`, read at the steps in `mask` `[T]`.
 
-    The loss itself is the mean of the per-sequence values over B.
+    The loss itself is the mean of the per-sequence values over B. Targets are `[B, T, M]`, or
+    labels `[B, T, 1]`.
     """
+
+    @property
+    def quadratic(self) -> bool:
+        """Whether the curvature is the same everywhere."""
+        ...
+
+    def num_predictions(self, num_values: int, num_targets: int) -> int:
+        """M, for so many output values and target values of a step."""
+        ...
 
     def value_and_cotangent(
         self, predictions: Array, targets: Array, mask: Mask
@@ -41,18 +51,54 @@ class Loss(Protocol):
         """Value of each sequence `[B]`, and the derivative `[B, T, M]` of their mean."""
         ...
 
-    def curvature(self, predictions: Array, mask: Mask) -> Array:
-        """Second derivative of the mean by each prediction, `[B, T, M]`."""
+    def curvature(self, predictions: Array, targets: Array, mask: Mask) -> Array:
+        """Second derivative of the mean by the predictions, `[B, T*M, T*M]`."""
         ...
 
-    def correction(self, variance: Array, mask: Mask) -> float:
-        """What the expected loss of noisy predictions exceeds the loss of their means by.
+
+@runtime_checkable
+class LabelLoss(Loss, Protocol):
+    """A loss of labels, integers from 0 to M - 1; predictions stand for probabilities."""
+
+    def label_steps(self, mask: Mask) -> Mask:
+        """`[T]` steps whose targets are read."""
+        ...
+
+    def probabilities(self, predictions: Array, mask: Mask) -> Array:
+        """Probability of each class, `[B, T, M]`."""
+        ...
+
+
+@runtime_checkable
+class CountedLoss(Protocol):
+    """A loss with an estimator of its own for predictions that are relative frequencies."""
+
+    def of_counts(
+        self, counts: Array, kept: Array, shots: Array, targets: Array, mask: Mask
+    ) -> tuple[Array, Array, Array]:
+        """Value `[B]` and derivatives without bias.
 
         Args:
-            variance: `[B, T, M]` variance of each prediction.
-            mask: `[T]` steps that the loss reads.
+            counts: `[B, T, M]` kept shots of each outcome.
+            kept: `[B, T]` kept shots; all of them without post-selection.
+            shots: `[B]` shots.
+            targets: `[B, T, 1]`.
+            mask: `[T]`.
+
+        Returns:
+            Value of each sequence `[B]`; derivatives of their mean by the probability of an
+            outcome that is kept `[B, T, M]`, and by the probability to be kept `[B, T]`.
         """
         ...
+
+
+def block_diagonal(blocks: Array) -> Array:
+    """`[B, T*M, T*M]` with the blocks `[B, T, M, M]` of the steps on its diagonal."""
+    batch, steps, width, _ = blocks.shape
+    full = np.zeros((batch, steps, width, steps, width))
+    index = np.arange(steps)
+    full[:, index, :, index, :] = blocks.transpose(1, 0, 2, 3)
+    return full.reshape(batch, steps * width, steps * width)
 
 
 class StepwiseOptimizer(Protocol):
@@ -106,4 +152,39 @@ class Minimizer(Protocol):
         `callback` gets a copy of the weights after each iteration; raising StopIteration there
         ends the minimization at that point.
         """
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ReadoutFit:
+    """A linear readout solved in closed form.
+
+    Attributes:
+        matrix: `[M, K]`.
+        bias: `[M]`.
+        matrix_error, bias_error: their standard errors.
+        penalty: that was used.
+        freedom: effective number of fitted coefficients of a target.
+    """
+
+    matrix: Array
+    bias: Array
+    matrix_error: Array
+    bias_error: Array
+    penalty: float
+    freedom: float
+
+
+@runtime_checkable
+class ReadoutSolver(Protocol):
+    """Solves for a linear readout; the weights of the cell stay as they are."""
+
+    stepwise: ClassVar[Literal[False]]
+    solves_readout: ClassVar[Literal[True]]
+
+    def solve(
+        self, inputs: Array, targets: Array, validation: tuple[Array, Array] | None
+    ) -> ReadoutFit:
+        """From outputs `[n, K]` to targets `[n, M]`; `validation` is another such pair."""
         ...

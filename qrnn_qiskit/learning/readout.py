@@ -24,10 +24,11 @@ Head = Literal["identity", "scale", "linear"]
 class Readout:
     """`prediction = matrix @ y + bias` at each step, with few trainable parameters.
 
-    The matrix is the identity (`identity`, which has no bias), diagonal (`scale`) or full
-    (`linear`). It multiplies shot noise, so its trainable entries are bounded smoothly:
-    `entry = max_scale * tanh(parameter / max_scale)`. Parameters are ordered: entries of the
-    matrix (row by row), then the bias; those that are not trained are none.
+    The matrix is the identity (`identity`, which has no bias), full (`linear`), or a scale for
+    each target times the mean of its values (`scale`): value k belongs to target k modulo M. With
+    K = M that is a diagonal matrix. It multiplies shot noise, so its trainable entries are bounded
+    smoothly: `entry = max_scale * tanh(parameter / max_scale)`. Parameters are ordered: entries of
+    the matrix (row by row), then the bias; those that are not trained are none.
 
     Attributes:
         head: kind of the matrix.
@@ -54,10 +55,12 @@ class Readout:
         Raises:
             SpecError: when the head cannot make M targets of K values, or `scale` is out of bounds.
         """
-        if spec.head != "linear" and num_values != num_targets:
+        fits = spec.head == "scale" and num_values % num_targets == 0
+        if spec.head != "linear" and num_values != num_targets and not fits:
             raise SpecError(
                 f"readout.head = {spec.head!r}: the cell gives {num_values} output values per "
-                f"step, but the data have {num_targets} targets; use readout.head = 'linear'"
+                f"step, but {num_targets} predictions are needed, one for each target or class; "
+                "use readout.head = 'linear'"
             )
         bounded = spec.head != "identity" and spec.train_scale and spec.max_scale is not None
         if bounded and spec.max_scale is not None and abs(spec.scale) >= spec.max_scale:
@@ -107,7 +110,7 @@ class Readout:
             entries = self._bounded(parameters[: self._num_entries]).reshape(entries.shape)
         if self._num_biases:
             bias = parameters[self._num_entries :].copy()
-        matrix: Array = entries if self.head == "linear" else np.diag(entries)
+        matrix: Array = entries if self.head == "linear" else entries[:, None] * self._means()
         return matrix, bias
 
     def predict(self, parameters: Array, outputs: Array) -> Array:
@@ -139,7 +142,8 @@ class Readout:
             full = identity[:, :, None] * outputs[:, :, None, None, :]
             jacobian[..., : self._num_entries] = slopes * full.reshape(*full.shape[:3], -1)
         elif self._num_entries:
-            jacobian[..., : self._num_entries] = slopes * identity * outputs[:, :, None, :]
+            means = outputs @ self._means().T
+            jacobian[..., : self._num_entries] = slopes * identity * means[:, :, None, :]
         if self._num_biases:
             jacobian[..., self._num_entries :] = identity
         return jacobian
@@ -164,16 +168,27 @@ class Readout:
         """Derivative `[n, B, T, K]` of each parameter's gradient by the outputs.
 
         Contracted with the outputs' covariance this is the variance of the readout's gradient to
-        first order. `cotangent` and `curvature` `[B, T, M]` are the first and second derivatives
-        of the loss by the predictions.
+        first order.
+
+        Args:
+            parameters: `[n]`.
+            outputs: `[B, T, K]`.
+            cotangent: `[B, T, M]` derivative of the loss by the predictions.
+            curvature: `[B, T*M, T*M]` second derivative.
         """
         matrix, _ = self.linear_map(parameters)
         jacobian = self.parameter_jacobian(parameters, outputs)
-        result: Array = np.einsum("btmn,btm,mk->nbtk", jacobian, curvature, matrix, optimize=True)
+        batch, steps, width = cotangent.shape
+        flat = jacobian.reshape(batch, steps * width, -1)
+        bent = (curvature @ flat).reshape(jacobian.shape)
+        result: Array = np.moveaxis(bent, 3, 0) @ matrix
         slopes = self._slopes(parameters)
         for i in range(self._num_entries):
-            target, value = divmod(i, self.num_values) if self.head == "linear" else (i, i)
-            result[i, :, :, value] += slopes[i] * cotangent[:, :, target]
+            if self.head == "linear":
+                target, value = divmod(i, self.num_values)
+                result[i, :, :, value] += slopes[i] * cotangent[:, :, target]
+            else:
+                result[i] += slopes[i] * cotangent[:, :, i, None] * self._means()[i]
         return result
 
     def to_dict(self) -> dict[str, Any]:
@@ -189,21 +204,24 @@ class Readout:
     def _num_entries(self) -> int:
         if self.head == "identity" or not self.train_scale:
             return 0
-        return self.num_values * (self.num_targets if self.head == "linear" else 1)
+        return self.num_targets * (self.num_values if self.head == "linear" else 1)
 
     @property
     def _num_biases(self) -> int:
         return self.num_targets if self.head != "identity" and self.train_bias else 0
 
     def _start(self) -> Array:
-        """Entries before training: `[K]`, for `linear` `[M, K]`."""
-        if self.head != "linear":
-            return np.full(self.num_values, 1.0 if self.head == "identity" else self.scale)
+        """Entries before training: `[M]`, for `linear` `[M, K]`."""
+        if self.head == "linear":
+            return self.scale * self._means()
+        return np.full(self.num_targets, 1.0 if self.head == "identity" else self.scale)
+
+    def _means(self) -> Array:
+        """`[M, K]` that gives each target the mean of its values."""
         rows, columns = np.indices((self.num_targets, self.num_values))
         modulus = min(self.num_targets, self.num_values)
         mine = rows % modulus == columns % modulus
-        start = np.where(mine, self.scale, 0.0)
-        matrix: Array = start / np.count_nonzero(mine, axis=1, keepdims=True)
+        matrix: Array = mine / np.count_nonzero(mine, axis=1, keepdims=True)
         return matrix
 
     def _bounded(self, parameters: Array) -> Array:

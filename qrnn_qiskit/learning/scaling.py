@@ -39,10 +39,22 @@ class Scaling:
     range: tuple[float, float] = (-1.0, 1.0)
 
     @classmethod
-    def fit(cls, features: Array, targets: Array, range: tuple[float, float]) -> Scaling:
-        """Bounds of `features` `[..., F]` and `targets` `[..., M]` over all leading axes."""
+    def fit(
+        cls,
+        features: Array,
+        targets: Array,
+        range: tuple[float, float],
+        *,
+        scale_targets: bool = True,
+    ) -> Scaling:
+        """Bounds of `features` `[..., F]` and `targets` `[..., M]` over all leading axes.
+
+        Targets that are not to be scaled get the bounds of `range` itself.
+        """
         x = features.reshape(-1, features.shape[-1])
         y = targets.reshape(-1, targets.shape[-1])
+        if not scale_targets:
+            y = np.repeat(np.array(range)[:, None], y.shape[1], axis=1)
         return cls(x.min(0), x.max(0), y.min(0), y.max(0), range)
 
     def scale_features(self, features: Array) -> Array:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.ticker import (
     FuncFormatter,
     LogLocator,
@@ -61,16 +62,33 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def logarithmic(ax: Axes) -> None:
-    """Logarithmic y axis with labels such as 0.02, also where it spans less than a decade."""
-    ax.set_yscale("log")
-    low, high = ax.get_ylim()
+def logarithmic(ax: Axes, axis: Literal["x", "y"] = "y") -> None:
+    """A logarithmic axis with labels such as 0.02, also where it spans less than a decade."""
+    if axis == "y":
+        ax.set_yscale("log")
+        low, high = ax.get_ylim()
+    else:
+        ax.set_xscale("log")
+        low, high = ax.get_xlim()
+    scale: XAxis | YAxis = ax.yaxis if axis == "y" else ax.xaxis
     span = high / low
-    if span < _FEW_TICKS_BELOW:
-        ax.yaxis.set_major_locator(MaxNLocator(5))
-        ax.yaxis.set_minor_locator(NullLocator())
+    if span < _FEW_TICKS_BELOW and axis == "y":
+        scale.set_major_locator(MaxNLocator(5))
+        scale.set_minor_locator(NullLocator())
     else:
         digits = (1.0, 2.0, 5.0) if span < _DECADES_ONLY_ABOVE else (1.0,)
-        ax.yaxis.set_major_locator(LogLocator(base=10.0, subs=digits, numticks=12))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+        scale.set_major_locator(LogLocator(base=10.0, subs=digits, numticks=12))
+    scale.set_major_formatter(FuncFormatter(lambda value, _: _number(value)))
+    scale.set_minor_formatter(NullFormatter())
+
+
+def thousands(ax: Axes) -> None:
+    """Numbers such as 400k on the x axis."""
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value)))
+
+
+def _number(value: float) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"

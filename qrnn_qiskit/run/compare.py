@@ -1,25 +1,39 @@
-"""Gradient methods side by side at equal total shots, against the exact gradient."""
+"""Gradient methods side by side at equal total shots: gradients, then whole trainings."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
-import numpy as np
-
-from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import SpecError
-from qrnn_qiskit.execution.make import make_reference
-from qrnn_qiskit.run.cost import EvaluationCost, check_budget_of, qpu_seconds
+from qrnn_qiskit.execution.make import has_reference
+from qrnn_qiskit.learning.plugins import OPTIMIZERS
+from qrnn_qiskit.run.compare_gradients import (
+    Entry,
+    lengths,
+    make_entries,
+    measure_all,
+    points,
+    problem_of,
+    shortened,
+    with_method,
+)
+from qrnn_qiskit.run.compare_training import SCIPY_DEFAULT, Curve, train_all, training_setup
+from qrnn_qiskit.run.compare_verdict import verdict
+from qrnn_qiskit.run.cost import (
+    SECONDS_PER_JOB,
+    check_budget_of,
+    gradient_cost,
+    seconds_per_execution,
+)
 from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import Adjoint, GradientResult, measure_gradient
-from qrnn_qiskit.run.ledger import write_durably
+from qrnn_qiskit.run.durable import write_durably
+from qrnn_qiskit.run.gradient import Adjoint
+from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.runs import unchanged_setup
@@ -27,45 +41,6 @@ from qrnn_qiskit.run.setup import Setup, describe, make_rule, make_setup
 from qrnn_qiskit.run.shots import ShotPlan
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job
 from qrnn_qiskit.spec.job import Job
-
-COMPARE_STREAM: Final = 7
-RESULTS: Final = "comparison.jsonl"
-INTERVAL: Final = 1.959963984540054  # of a normal distribution, 95 %
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One method at one number of shots, over all repetitions.
-
-    `bias`, `bias_error`, `std` and `rmse` are norms of vectors over the weights, relative to the
-    norm of the exact gradient.
-
-    Attributes:
-        method: its title.
-        shots: total shots asked for.
-        shots_used: shots of one gradient, base rows included.
-        rows: rows of one gradient.
-        bias: of the mean over repetitions.
-        bias_error: what a bias of zero would show on average, from the finite repetitions.
-        std: standard deviation over repetitions.
-        rmse: root of the mean squared error.
-        cosine: mean cosine with the exact gradient.
-        coverage: fraction of the 95 % intervals that hold the exact component.
-        qpu_seconds: predicted for one gradient on the device; None on simulators.
-    """
-
-    method: str
-    shots: int
-    shots_used: int
-    rows: int
-    bias: float
-    bias_error: float
-    std: float
-    rmse: float
-    cosine: float
-    coverage: float
-    qpu_seconds: float | None
 
 
 @final
@@ -75,19 +50,25 @@ class ComparisonResult:
 
     Attributes:
         run_dir: where it is kept.
-        entries: in the order of shots, then methods.
+        entries: in the order of lengths, shots, methods; swept steps after the methods.
+        curves: the trainings.
+        reference: what the gradients are held against, in words.
         verdict: what won, and why, in words.
     """
 
     run_dir: Path
     entries: list[Entry]
+    curves: list[Curve]
+    reference: str
     verdict: str
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
         return {
             "run_dir": str(self.run_dir),
+            "reference": self.reference,
             "entries": [asdict(entry) for entry in self.entries],
+            "training": [asdict(curve) for curve in self.curves],
             "verdict": self.verdict,
         }
 
@@ -133,30 +114,63 @@ def compare_job(
             },
         )
     with directory.locked():
-        entries = _measure_all(setup, directory, reporter)
-        result = ComparisonResult(directory.path, entries, _verdict(entries))
-        write_durably(directory.path / "comparison.csv", _csv(entries))
+        result = _compare(setup, directory, reporter)
+        write_durably(directory.path / "comparison.csv", _csv(result.entries))
         directory.write_json("comparison.json", result.to_dict())
         directory.update(state="done")
     return result
 
 
-def _check(setup: Setup) -> None:
+def _compare(setup: Setup, directory: RunDirectory, reporter: Reporter) -> ComparisonResult:
     spec = setup.job.compare
-    total = len(spec.methods) * spec.repetitions * sum(spec.shots_total)
-    check_budget_of(setup, total, 0.0)
-    for method in spec.methods:
-        rule = make_rule(_with_method(setup.job, method.name, method.options))
-        if not isinstance(rule, Adjoint):
-            for shots in spec.shots_total:
-                ShotPlan(total=shots).apply(rule.plan(setup.problem(spec.sequences)))
+    trainings = len(spec.methods) + 1 if spec.training_shots else 0
+    reporter.start(len(points(setup)) + trainings, setup.job.name or "comparison")
+    # A simulator's gradients are quicker to repeat than to record; a device's are paid for.
+    ledger = None if has_reference(setup.job.backend) else Ledger(directory.path)
+    try:
+        entries, reference = make_entries(setup, measure_all(setup, directory, ledger, reporter))
+        curves = train_all(setup, directory, reporter)
+    finally:
+        reporter.stop()
+        if ledger is not None:
+            ledger.close()
+    words = verdict(entries, curves)
+    return ComparisonResult(directory.path, entries, curves, reference, words)
 
 
-def _with_method(job: Job, name: str, options: dict[str, Any]) -> Job:
-    tables = job_to_dict(job)
-    tables["gradient"] = {"method": name, "shots_total": job.compare.shots_total[0], **options}
-    tables["backend"].pop("shots", None)
-    return job_from_dict(tables)
+def _check(setup: Setup) -> None:
+    """Refuse what cannot be measured, or costs more than the budget, before anything is.
+
+    Raises:
+        QRNNError: naming the key, and the remedy.
+    """
+    spec = setup.job.compare
+    shorts = {num_steps: shortened(setup, num_steps) for num_steps in lengths(setup)}
+    shots, jobs = 0, 0
+    for point in points(setup):
+        rule = make_rule(with_method(setup.job, point.method, point.shots))
+        if isinstance(rule, Adjoint):
+            continue  # takes no shots
+        problem = problem_of(shorts[point.num_steps], point.shots)
+        ShotPlan(total=point.shots).apply(rule.plan(problem))
+        shots += point.shots * spec.repetitions
+        jobs += spec.repetitions
+    unbiased = any(method.name == "parameter_shift" for method in spec.methods)
+    if not has_reference(setup.job.backend) and not unbiased:
+        raise SpecError(
+            f"backend.name = {setup.job.backend.name!r} has no exact gradient to compare with: add "
+            "'parameter_shift' to compare.methods, whose mean then serves"
+        )
+    if spec.training_shots is not None:
+        short = shorts[min(shorts)]
+        OPTIMIZERS.build(setup.job.optimizer.name, setup.job.optimizer.options)
+        for method in (*spec.methods, SCIPY_DEFAULT):
+            mine = training_setup(short, method, setup.job.optimizer.name, spec.training_shots)
+            gradient_cost(mine, mine.batch_size)
+            shots += spec.training_shots
+            jobs += setup.job.training.steps
+    each = seconds_per_execution(setup)
+    check_budget_of(setup, shots, SECONDS_PER_JOB * jobs + each * shots if each else 0.0)
 
 
 def _check_kind(job: Job, source: str | Path) -> None:
@@ -166,130 +180,6 @@ def _check_kind(job: Job, source: str | Path) -> None:
             f"{source} has kind = {job.kind!r}: qrnn compare is for kind = 'compare'; use "
             f"qrnn {command} {source}"
         )
-
-
-def _measure_all(setup: Setup, directory: RunDirectory, reporter: Reporter) -> list[Entry]:
-    spec = setup.job.compare
-    path = directory.path / RESULTS
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    entries = [Entry(**json.loads(line)) for line in lines]
-    exact = _exact_gradient(setup)
-    cells = [
-        (i, shots, method) for shots in spec.shots_total for i, method in enumerate(spec.methods)
-    ]
-    reporter.start(len(cells), setup.job.name or "comparison")
-    try:
-        for i, shots, method in cells[len(entries) :]:
-            rule = make_rule(_with_method(setup.job, method.name, method.options))
-            results = [
-                _measure(
-                    setup, rule, shots, Call(f"{shots}/{i}/{m}", (COMPARE_STREAM, shots, i, m))
-                )
-                for m in range(spec.repetitions)
-            ]
-            entries.append(_entry(setup, method.title, shots, results, exact))
-            text = "".join(json.dumps(asdict(entry)) + "\n" for entry in entries)
-            write_durably(path, text.encode())
-            reporter.message(
-                f"{method.title}, {shots:,} shots: relative RMSE {entries[-1].rmse:.3g}"
-            )
-    finally:
-        reporter.stop()
-    return entries
-
-
-def _measure(setup: Setup, rule: Any, shots: int, call: Call) -> GradientResult:
-    train = setup.splits.train.sequences(slice(0, setup.job.compare.sequences))
-    evaluator = Evaluator(
-        setup.unrolled, setup.executor, kind=setup.job.readout.output, seed=setup.job.seed
-    )
-    weights, readout = setup.split_parameters(setup.initial)
-    return measure_gradient(
-        evaluator,
-        rule,
-        setup.objective,
-        weights=weights,
-        readout=readout,
-        features=train.features,
-        targets=train.targets,
-        shots=ShotPlan(total=shots),
-        call=call,
-    )
-
-
-def _exact_gradient(setup: Setup) -> Array:
-    train = setup.splits.train.sequences(slice(0, setup.job.compare.sequences))
-    weights, readout = setup.split_parameters(setup.initial)
-    evaluator = Evaluator(
-        setup.unrolled,
-        make_reference(setup.job.backend, setup.job.noise),
-        kind=setup.job.readout.output,
-    )
-    return measure_gradient(
-        evaluator,
-        Adjoint(),
-        setup.objective,
-        weights=weights,
-        readout=readout,
-        features=train.features,
-        targets=train.targets,
-        shots=ShotPlan(),
-        call=Call("exact", ()),
-    ).gradient.mean
-
-
-def _entry(
-    setup: Setup, title: str, shots: int, results: list[GradientResult], exact: Array
-) -> Entry:
-    found = np.array([result.gradient.mean for result in results])
-    size = float(np.linalg.norm(exact)) or 1.0
-    variance = float(found.var(axis=0, ddof=1).sum())
-    norms = np.linalg.norm(found, axis=1) * size
-    cosine = (found @ exact) / np.where(norms > 0, norms, 1.0)
-    errors = [result.gradient.standard_error for result in results]
-    inside = [
-        np.abs(g - exact)[e > 0] <= INTERVAL * e[e > 0]
-        for g, e in zip(found, errors, strict=True)
-        if e is not None
-    ]
-    held = np.concatenate(inside) if inside else np.array([1.0])
-    cost = EvaluationCost(results[0].rows, results[0].shots_total)
-    seconds = qpu_seconds(setup, cost)
-    return Entry(
-        method=title,
-        shots=shots,
-        shots_used=results[0].shots_total,
-        rows=results[0].rows,
-        bias=float(np.linalg.norm(found.mean(axis=0) - exact)) / size,
-        bias_error=float(np.sqrt(variance / len(found))) / size,
-        std=float(np.sqrt(variance)) / size,
-        rmse=float(np.sqrt(np.mean(np.sum((found - exact) ** 2, axis=1)))) / size,
-        cosine=float(cosine.mean()),
-        coverage=float(held.mean()),
-        qpu_seconds=round(seconds, 1) if seconds else None,
-    )
-
-
-def _verdict(entries: list[Entry]) -> str:
-    """Two sentences on the largest number of shots."""
-    most = max(entry.shots for entry in entries)
-    last = sorted((e for e in entries if e.shots == most), key=lambda entry: entry.rmse)
-    best = last[0]
-    parts = [
-        f"At {most:,} shots {best.method} has the lowest error, {best.rmse:.3g} of the gradient's "
-        f"norm (bias {best.bias:.2g}, scatter {best.std:.2g})"
-    ]
-    if len(last) > 1:
-        parts[0] += f", before {last[1].method} with {last[1].rmse:.3g}"
-    biased = [e.method for e in last if e.bias > 3 * e.bias_error]
-    if biased:
-        parts.append(
-            f"The error bars of {', '.join(biased)} do not contain a bias that is larger than the "
-            "scatter of the mean"
-        )
-    else:
-        parts.append("No method shows a bias beyond the scatter of its mean")
-    return ". ".join(parts) + "."
 
 
 def _csv(entries: list[Entry]) -> bytes:

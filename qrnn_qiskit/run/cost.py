@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final, final
 
 from qrnn_qiskit.errors import BudgetError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.isa import device_duration
+from qrnn_qiskit.execution.service import as_service
 from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.setup import Setup, method_name
 
 # IBM's published estimate: 2 s for each job + (rep_delay + circuit time) for each execution.
 SECONDS_PER_JOB: Final = 2.0
 REP_DELAY_S: Final = 250e-6
+_SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class EvaluationCost:
-    """One evaluation: its rows, and the executions (shots) of all of them."""
+    """One evaluation: its rows, the executions (shots) of all of them, and its QPU jobs."""
 
     rows: int
     executions: int
+    jobs: int = 0
 
 
 def gradient_cost(setup: Setup, batch: int) -> EvaluationCost:
@@ -34,12 +38,24 @@ def gradient_cost(setup: Setup, batch: int) -> EvaluationCost:
     if isinstance(setup.rule, Adjoint):
         return EvaluationCost(0, 0)
     plan, shots = setup.shots.apply(setup.rule.plan(setup.problem(batch)))
-    return EvaluationCost(plan.num_rows, plan.total_repeats * (shots or 0))
+    jobs = _jobs(setup, plan.total_repeats, shots)
+    return EvaluationCost(plan.num_rows, plan.total_repeats * (shots or 0), jobs)
 
 
-def forecast_cost(sequences: int, shots: int | None) -> EvaluationCost:
+def forecast_cost(setup: Setup, sequences: int, shots: int | None) -> EvaluationCost:
     """Cost of one forecast of some sequences."""
-    return EvaluationCost(sequences, sequences * (shots or 0))
+    return EvaluationCost(sequences, sequences * (shots or 0), _jobs(setup, sequences, shots))
+
+
+def _jobs(setup: Setup, rows: int, shots: int | None) -> int:
+    if not rows or not shots:
+        return 0
+    return len(as_service(setup.executor).blocks(setup.unrolled, rows, shots))
+
+
+def rep_delay_s(setup: Setup) -> float:
+    """Seconds between two executions on the device."""
+    return float(getattr(setup.executor, "rep_delay_s", REP_DELAY_S))
 
 
 def seconds_per_execution(setup: Setup) -> float:
@@ -48,13 +64,15 @@ def seconds_per_execution(setup: Setup) -> float:
     if target is None:
         return 0.0
     duration = device_duration(setup.executor.isa(setup.unrolled), target)
-    return REP_DELAY_S + (duration or 0.0)
+    return rep_delay_s(setup) + (duration or 0.0)
 
 
 def qpu_seconds(setup: Setup, evaluation: EvaluationCost) -> float:
     """Predicted seconds on the device of one evaluation; 0 on simulators."""
     each = seconds_per_execution(setup)
-    return SECONDS_PER_JOB + each * evaluation.executions if each and evaluation.executions else 0.0
+    if not each or not evaluation.executions:
+        return 0.0
+    return SECONDS_PER_JOB * evaluation.jobs + each * evaluation.executions
 
 
 def plan_job(setup: Setup) -> dict[str, Any]:
@@ -64,21 +82,29 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         getattr(setup.splits, part).num_sequences for part in ("train", "validation", "test")
     )
     batch = setup.batch_size
-    gradient = gradient_cost(setup, batch) if job.kind != "evaluate" else EvaluationCost(0, 0)
+    reservoir = job.kind == "train" and setup.solves_readout
+    free = job.kind == "evaluate" or reservoir
+    gradient = EvaluationCost(0, 0) if free else gradient_cost(setup, batch)
     parts: list[tuple[int, EvaluationCost]]
-    if job.kind == "train":
+    if reservoir:
+        parts = [
+            (1, forecast_cost(setup, train, setup.forward_shots)),
+            (1, forecast_cost(setup, validation, setup.forward_shots)),
+            (1, forecast_cost(setup, test, setup.test_shots)),
+        ]
+    elif job.kind == "train":
         steps = job.training.steps
         validations = -(-steps // job.training.validate_every) + 1 if validation else 0
         parts = [
             # A minimizer evaluates at least this often, more in its line searches.
             (steps if setup.stepwise else steps + 1, gradient),
-            (validations, forecast_cost(validation, setup.forward_shots)),
-            (1, forecast_cost(test, setup.test_shots)),
+            (validations, forecast_cost(setup, validation, setup.forward_shots)),
+            (1, forecast_cost(setup, test, setup.test_shots)),
         ]
     elif job.kind == "gradient":
         parts = [(1, gradient)]
     else:
-        parts = [(1, forecast_cost(train, setup.forward_shots))]
+        parts = [(1, forecast_cost(setup, train, setup.forward_shots))]
     executions = sum(times * part.executions for times, part in parts)
     seconds = sum(times * qpu_seconds(setup, part) for times, part in parts)
     isa = setup.executor.isa(setup.unrolled)
@@ -92,12 +118,12 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "steps_per_sequence": setup.unrolled.num_steps,
         "two_qubit_gates": isa.two_qubit_gates,
         "physical_qubits": list(isa.qubits),
-        "circuit_us": round((duration - REP_DELAY_S) * 1e6, 3) if duration else None,
+        "circuit_us": round((duration - rep_delay_s(setup)) * 1e6, 3) if duration else None,
         "training_steps": job.training.steps if job.kind == "train" else None,
         "sequences_per_step": batch,
         "rows_per_gradient": gradient.rows,
         "shots_per_gradient": gradient.executions,
-        "jobs": sum(times for times, part in parts if part.executions),
+        "jobs": sum(times * part.jobs for times, part in parts),
         "shots_total": executions,
         "qpu_seconds": round(seconds, 1),
         "budget_shots": job.budget.shots,
@@ -116,6 +142,14 @@ def check_budget(setup: Setup) -> None:
         BudgetError: by how much, and what to change.
     """
     plan = plan_job(setup)
+    if setup.job.backend.is_service and setup.job.budget.qpu_seconds is None:
+        raise BudgetError(
+            f"{setup.executor.name} is a real device, and the job has no budget: by plan "
+            f"{plan['jobs']:,} QPU jobs, {plan['shots_total']:,} executions and "
+            f"{plan['qpu_seconds']:,} QPU seconds (qrnn plan shows more). If that is meant, add to "
+            f"the job file: [budget] qpu_seconds = {math.ceil(plan['qpu_seconds'] * _SUGGESTED)}, "
+            "or give it by --set budget.qpu_seconds=...; nothing was submitted"
+        )
     check_budget_of(setup, plan["shots_total"], plan["qpu_seconds"])
 
 
@@ -167,10 +201,12 @@ class Account:
         """
         budget = self._setup.job.budget
         shots = self.shots + executions
-        seconds = self.qpu_seconds + qpu_seconds(self._setup, EvaluationCost(0, executions))
+        seconds = self.qpu_seconds + qpu_seconds(self._setup, EvaluationCost(0, executions, 1))
+        # On a real device the ledger, which knows the charges, holds the budget.
+        allowed = None if self._setup.job.backend.is_service else budget.qpu_seconds
         for key, limit, used in (
             ("budget.shots", budget.shots, shots),
-            ("budget.qpu_seconds", budget.qpu_seconds, round(seconds, 1)),
+            ("budget.qpu_seconds", allowed, round(seconds, 1)),
         ):
             if _over(limit, used) is not None:
                 raise BudgetError(

@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from qrnn_qiskit.errors import RunError
-from qrnn_qiskit.run.ledger import write_durably
+from qrnn_qiskit.run.durable import write_durably
 from qrnn_qiskit.run.reporter import StepReport
 
 FORMAT: Final = 1
@@ -126,10 +126,23 @@ class RunDirectory:
         entry["shots"] = entry.pop("shots_used")
         entry["qpu_seconds"] = entry.pop("qpu_seconds_used")
         del entry["shots_left"]
+        if report.parameters is None:
+            del entry["parameters"]
         if report.gradient is None:
             del entry["gradient"]
         with (self.path / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
+
+    def history(self) -> list[dict[str, Any]]:
+        """All whole lines of `history.jsonl`."""
+        path = self.path / "history.jsonl"
+        entries = []
+        for line in path.read_bytes().splitlines() if path.exists() else []:
+            try:
+                entries.append(json.loads(line))
+            except ValueError:  # torn by a crash, or being written now
+                continue
+        return entries
 
     def last_step(self) -> dict[str, Any]:
         """The last entry of `history.jsonl`; empty before the first step is done."""

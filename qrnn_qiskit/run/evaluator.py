@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
@@ -11,16 +10,15 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
-from qrnn_qiskit.errors import BackendError, PendingError, RunError
+from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsExact
+from qrnn_qiskit.execution.service import JobService
 from qrnn_qiskit.gradients.plan import EvaluationPlan
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.run.ledger import Ledger
-
-POLL_SECONDS = 0.5
+    from qrnn_qiskit.run.submission import Submission
 
 
 @final
@@ -48,8 +46,7 @@ class Evaluator:
         *,
         kind: OutputKind = "z",
         seed: int = 0,
-        ledger: Ledger | None = None,
-        wait: bool = True,
+        submission: Submission | None = None,
         charge: Callable[[int], None] | None = None,
     ) -> None:
         """Make an evaluator.
@@ -59,16 +56,14 @@ class Evaluator:
             executor: where rows are measured.
             kind: of the outputs.
             seed: of all random streams.
-            ledger: records and replays evaluations with shots; None records nothing.
-            wait: wait for pending jobs; otherwise raise `PendingError`.
+            submission: records and replays evaluations with shots; None records nothing.
             charge: told the shots of each evaluation before it is submitted; may refuse.
         """
         self.unrolled = unrolled
         self.executor = executor
         self.kind = kind
         self.seed = seed
-        self._ledger = ledger
-        self._wait = wait
+        self._submission = submission
         self._charge = charge
 
     def outputs(self, plan: EvaluationPlan, shots: int | None, call: Call) -> Outputs:
@@ -82,8 +77,9 @@ class Evaluator:
         Raises:
             BackendError: where exact values are asked of a backend that only samples.
             BudgetError: if the evaluation would exceed the budget.
-            PendingError: if the job is not done and nobody waits.
+            PendingError: if a job is not done and nobody waits.
             RunError: if the ledger holds other work at this place.
+            JobError: if a job failed for good.
         """
         if shots is None:
             if not isinstance(self.executor, SupportsExact):
@@ -98,33 +94,17 @@ class Evaluator:
 
     def _bits(self, plan: EvaluationPlan, shots: int, call: Call) -> PackedBits:
         request = EvaluationRequest(plan, shots, stream_seed(self.seed, call.spawn_key))
-        if self._ledger is None:
-            return self._finish(self.executor.submit(self.unrolled, request))
-        digest = hashlib.sha256(
-            f"{plan.digest}/{shots}/{request.seed}/{self.executor.name}".encode()
-        ).hexdigest()
-        entry = self._ledger.find(call.address)
-        if entry is None:
-            self._ledger.plan(call.address, digest, plan.total_repeats * shots, plan.to_bytes())
-        elif entry.digest != digest:
-            raise RunError(
-                f"the ledger holds other work at {call.address} than this run asks for: cell, "
-                "data, job and versions must be those the run was started with"
+        if self._submission is not None:
+            digest = hashlib.sha256(
+                f"{plan.digest}/{shots}/{request.seed}/{self.executor.name}".encode()
+            ).hexdigest()
+            return self._submission.bits(call.address, digest, request)
+        if isinstance(self.executor, JobService):
+            raise BackendError(
+                f"{self.executor.name} is a real device: what is paid for must be recorded; use "
+                "qrnn run, which keeps a ledger in its run directory"
             )
-        elif entry.state == "completed":
-            return PackedBits.from_bytes(self._ledger.load(entry))
-        job = self.executor.submit(self.unrolled, request)
-        self._ledger.submit(call.address, job)
-        bits = self._finish(job)
-        self._ledger.complete(call.address, bits.to_bytes())
-        return bits
-
-    def _finish(self, job: str) -> PackedBits:
-        while not self.executor.poll(job):
-            if not self._wait:
-                raise PendingError(f"job {job} is not done yet")
-            time.sleep(POLL_SECONDS)
-        return self.executor.fetch(job)
+        return self.executor.fetch(self.executor.submit(self.unrolled, request))
 
 
 def stream_seed(seed: int, spawn_key: tuple[int, ...]) -> int:

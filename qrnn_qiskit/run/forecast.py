@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.estimate import Estimate
 from qrnn_qiskit.learning import metrics
-from qrnn_qiskit.learning.baselines import linear_ridge, persistence
+from qrnn_qiskit.learning.baselines import (
+    class_frequencies,
+    linear_ridge,
+    persistence,
+    transition_frequencies,
+)
 from qrnn_qiskit.learning.dataset import Dataset
+from qrnn_qiskit.learning.plugins import LabelLoss
 from qrnn_qiskit.run.directory import RunDirectory
 from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import measure_outputs
 from qrnn_qiskit.run.setup import Setup
 
 FORECAST_STREAM = 4
+
+Scores = dict[str, Callable[[Array, Array, NDArray[np.bool_]], float]]
+_Models = tuple[str, dict[str, tuple[str, Array]], Scores, Array, NDArray[np.bool_]]
 
 
 def forecast(
@@ -29,21 +40,21 @@ def forecast(
     shots: int | None,
     address: str,
 ) -> Estimate:
-    """Predictions `[N, T, M]` with standard errors, in the data's units."""
+    """Predictions `[N, T, M]` with standard errors, in the data's units.
+
+    Of a loss of labels they are the probabilities of the classes.
+    """
     weights, readout = setup.split_parameters(parameters)
     call = Call(address, (FORECAST_STREAM,))
-    outputs = measure_outputs(evaluator, weights, data.features, shots, call)
-    mean = setup.objective.readout.predict(readout, outputs.mean)
-    error: Array | None = None
-    if outputs.covariance is not None and outputs.count is not None:
-        covariance = outputs.covariance / outputs.count[:, None, None]
-        variance = setup.objective.readout.prediction_variance(readout, covariance)
-        error = np.sqrt(variance)
+    raw = measure_outputs(evaluator, weights, data.features, shots, call)
+    estimate = setup.objective.prediction(readout, raw)
     scaling = setup.splits.scaling
-    if scaling is None:
-        return Estimate(mean, error)
+    if scaling is None or isinstance(setup.objective.loss, LabelLoss):
+        return estimate
+    error = estimate.standard_error
     return Estimate(
-        scaling.unscale_targets(mean), None if error is None else scaling.unscale_error(error)
+        scaling.unscale_targets(estimate.mean),
+        None if error is None else scaling.unscale_error(error),
     )
 
 
@@ -53,7 +64,8 @@ class Comparison:
     """The network and the baselines on the same held-out sequences.
 
     Attributes:
-        table: one entry a model: its name, `rmse`, `mae`, `r2` in the data's units.
+        table: one entry a model: its name and its scores: `rmse`, `mae`, `r2` in the data's units,
+            or of labels `perplexity` and `accuracy`.
     """
 
     table: list[dict[str, Any]]
@@ -62,52 +74,78 @@ class Comparison:
     def verdict(self) -> str:
         """One sentence: which baselines the network does not beat."""
         network, *baselines = self.table
-        better = [b["model"] for b in baselines if b["rmse"] <= network["rmse"]]
+        score, spelled = ("rmse", "RMSE") if "rmse" in network else ("perplexity", "perplexity")
+
+        def of(entry: dict[str, Any]) -> float:
+            return math.inf if entry[score] is None else float(entry[score])
+
+        better = [b["model"] for b in baselines if of(b) <= of(network)]
         if not better:
-            return "the QRNN has the lowest RMSE on held-out data"
+            return f"the QRNN has the lowest {spelled} on held-out data"
         return f"the QRNN does NOT beat {' and '.join(better)} on held-out data"
 
 
 def compare(
     setup: Setup, evaluator: Evaluator, parameters: Array, directory: RunDirectory
 ) -> Comparison | None:
-    """Predict the test part, write `predictions.npz` and `table.json`; None without such a part."""
+    """Predict the test part, write the predictions and `table.json`; None without such a part.
+
+    Predictions go to `predictions.npz`, those of labels to `probabilities.npz`.
+    """
     data = setup.splits.test
     if data.num_sequences == 0:
         return None
-    mask = setup.objective.steps
     estimate = forecast(setup, evaluator, parameters, data, setup.test_shots, "test")
-    scaling = setup.splits.scaling
-
-    def in_units(scaled: Array) -> Array:
-        return scaled if scaling is None else scaling.unscale_targets(scaled)
-
-    targets = in_units(data.targets)
-    predictions = {
-        "mean": estimate.mean,
-        "persistence": in_units(persistence(setup.splits, data)),
-        "ridge": in_units(linear_ridge(setup.splits, data, mask)),
-    }
-    arrays: dict[str, Any] = {**predictions, "targets": targets, "mask": mask}
+    loss = setup.objective.loss
+    if isinstance(loss, LabelLoss):
+        name, models, scores, targets, mask = _class_models(setup, loss, estimate.mean, data)
+    else:
+        name, models, scores, targets, mask = _models(setup, estimate.mean, data)
+    arrays: dict[str, Any] = {key: values for key, (_, values) in models.items()}
+    arrays |= {"targets": targets, "mask": mask}
     if estimate.standard_error is not None:
         arrays["standard_error"] = estimate.standard_error
     if data.times is not None:
         arrays["times"] = data.times
-    directory.write_arrays("predictions.npz", arrays)
-    names = {"mean": "QRNN", "persistence": "persistence", "ridge": "linear ridge"}
+    directory.write_arrays(name, arrays)
     table = [
-        {"model": names[key]}
-        | {
-            name: _finite(score(values, targets, mask))
-            for name, score in (("rmse", metrics.rmse), ("mae", metrics.mae), ("r2", metrics.r2))
-        }
-        for key, values in predictions.items()
+        {"model": title}
+        | {key: _finite(score(values, targets, mask)) for key, score in scores.items()}
+        for title, values in models.values()
     ]
     comparison = Comparison(table)
     directory.write_json(
         "table.json", {"table": table, "verdict": comparison.verdict, "part": "test"}
     )
     return comparison
+
+
+def _models(setup: Setup, mean: Array, data: Dataset) -> _Models:
+    scaling, mask = setup.splits.scaling, setup.objective.steps
+
+    def in_units(scaled: Array) -> Array:
+        return scaled if scaling is None else scaling.unscale_targets(scaled)
+
+    models = {
+        "mean": ("QRNN", mean),
+        "persistence": ("persistence", in_units(persistence(setup.splits, data))),
+        "ridge": ("linear ridge", in_units(linear_ridge(setup.splits, data, mask))),
+    }
+    scores: Scores = {"rmse": metrics.rmse, "mae": metrics.mae, "r2": metrics.r2}
+    return "predictions.npz", models, scores, in_units(data.targets), mask
+
+
+def _class_models(setup: Setup, loss: LabelLoss, mean: Array, data: Dataset) -> _Models:
+    mask, size = loss.label_steps(setup.objective.steps), mean.shape[2]
+    models = {
+        "mean": ("QRNN", mean),
+        "frequencies": ("class frequencies", class_frequencies(setup.splits, data, size, mask)),
+    }
+    if np.count_nonzero(mask) > 1:
+        found = transition_frequencies(setup.splits, data, size, mask)
+        models["transitions"] = ("transition frequencies", found)
+    scores: Scores = {"perplexity": metrics.perplexity, "accuracy": metrics.accuracy}
+    return "probabilities.npz", models, scores, data.targets, mask
 
 
 def _finite(value: float) -> float | None:

@@ -6,22 +6,26 @@ Axes: B sequences, T steps, K output values, M target values, P weights, n reado
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 
-from qrnn_qiskit.angle_map import Array
-from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.angle_map import Array, SparseJacobian
+from qrnn_qiskit.errors import BackendError, DataError
 from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.gradients.contraction import Contraction
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.gradients.pooling import PooledBase, pooled_base, shared_shots_variance
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
+from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
+from qrnn_qiskit.learning.propagation import quadratic_form
 from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
-from qrnn_qiskit.run.objective import Objective
+from qrnn_qiskit.run.objective import LossEstimate, Objective, Spread
 from qrnn_qiskit.run.shots import ShotPlan
 
 RULE_STREAM = 6
+Inputs = Literal["weights", "features"]
 
 
 @final
@@ -55,7 +59,7 @@ class GradientResult:
 
     Attributes:
         loss: scalar estimate.
-        gradient: by the cell's weights, `[P]`.
+        gradient: by the cell's weights, `[P]`; or by the features, `[B, T, F]`.
         readout_gradient: by the readout's parameters, `[n]`.
         rows: evaluated rows, base rows included; 0 for reverse mode.
         shots_total: over all rows; 0 if exact.
@@ -81,6 +85,7 @@ def measure_gradient(
     targets: Array,
     shots: ShotPlan,
     call: Call,
+    by: Inputs = "weights",
 ) -> GradientResult:
     """Loss and gradient at one point.
 
@@ -94,49 +99,54 @@ def measure_gradient(
         targets: `[B, T, M]`.
         shots: how many.
         call: the place in the run.
+        by: what to differentiate by. The gradient by the features is `[B, T, F]`: that of each
+            sequence's share of the loss.
+
+    Raises:
+        DataError: for a gradient by features where an encoding has no slope, or with a rule that
+            has none.
     """
     if isinstance(rule, Adjoint):
-        return _adjoint(evaluator, objective, weights, readout, features, targets)
+        return _adjoint(evaluator, objective, weights, readout, features, targets, by)
+    problem = GradientProblem(
+        evaluator.unrolled.angle_map,
+        evaluator.executor.occurrences(evaluator.unrolled),
+        weights,
+        features,
+        objective.steps,
+        shots.per_row,
+        shots.total,
+        stream_seed(evaluator.seed, (RULE_STREAM, *call.spawn_key)),
+    )
     plan, per_row = shots.apply(
-        rule.plan(
-            GradientProblem(
-                evaluator.unrolled.angle_map,
-                evaluator.executor.occurrences(evaluator.unrolled),
-                weights,
-                features,
-                objective.steps,
-                shots.per_row,
-                shots.total,
-                stream_seed(evaluator.seed, (RULE_STREAM, *call.spawn_key)),
-            )
-        )
+        rule.plan(problem) if by == "weights" else _plan_by_features(problem, rule)
     )
     outputs = evaluator.outputs(plan, per_row, call)
-    pool = pooled_base(plan, outputs)
+    pool = PooledBase.of_base_rows(plan, outputs)
+    if by == "weights" and not objective.needs_counts:
+        pool = pooled_base(plan, outputs)
     base = pool.outputs
-    _, by_readout, by_outputs = objective.cotangent(readout, base.mean, targets)
-    gradient = plan.contract(outputs, by_outputs)
-    if base.count is not None and isinstance(rule, HasVariance):
-        gradient = Estimate(gradient.mean, np.sqrt(rule.variance(plan, outputs, by_outputs)))
-    by_readout = by_readout - objective.readout_bias(readout, base)
-    readout_gradient = Estimate(by_readout)
+    estimate = objective.estimate(readout, base, targets)
     cost: GradientCost | None = None
-    if base.count is not None and per_row is not None:
-        shifted = gradient
-        gradient = _with_forward_error(
-            plan, outputs, pool, objective, readout, by_outputs, gradient
-        )
-        readout_gradient = _readout_estimate(objective, readout, base, targets, by_readout)
-        cost = GradientCost(
-            by_outputs**2 * np.maximum(1 - base.mean**2, 0.0),
-            int(plan.repeats[: plan.num_sequences].sum()) * per_row,
-            _total_variance(gradient) - _total_variance(shifted),
-            plan.repeats_by_weight() * per_row,
-        )
+    if by == "weights":
+        by_weights = Contraction.by_weights(plan)
+        spread, of_rows = _contracted(plan, by_weights, outputs, estimate, rule, pool)
+        gradient = spread.total()
+        if spread.first is not None and per_row is not None:
+            cost = GradientCost(
+                estimate.cotangent**2 * np.maximum(1 - base.mean**2, 0.0),
+                int(plan.repeats[: plan.num_sequences].sum()) * per_row,
+                float(spread.first.sum() - of_rows.sum()),
+                plan.repeats_by_weight() * per_row,
+            )
+    else:
+        size = features[0].size
+        of_features = Contraction(plan.term_row, plan.term_weight, plan.term_coefficient, size)
+        gradient = _of_sequences(contracted(plan, of_features, outputs, estimate), features)
     return GradientResult(
-        loss=objective.loss_estimate(readout, base, targets),
+        loss=estimate.loss,
         gradient=gradient,
-        readout_gradient=readout_gradient,
+        readout_gradient=estimate.by_readout.total(),
         rows=plan.num_rows,
         shots_total=0 if per_row is None else plan.total_repeats * per_row,
         cost=cost,
@@ -157,6 +167,7 @@ def _adjoint(
     readout: Array,
     features: Array,
     targets: Array,
+    by: Inputs,
 ) -> GradientResult:
     if not isinstance(evaluator.executor, ExactExecutor):
         raise BackendError(
@@ -172,63 +183,105 @@ def _adjoint(
         evaluator.kind,
     )
     value, by_readout, _ = objective.cotangent(readout, mean, targets)
+    if by == "features":
+        _check_slopes(angle_map.feature_jacobian(weights, features).values)
+        gradient = angle_map.pull_back_features(weights, features, by_angles)
+    else:
+        gradient = angle_map.pull_back_weights(weights, features, by_angles)
     return GradientResult(
         loss=Estimate(np.asarray(value)),
-        gradient=Estimate(angle_map.pull_back_weights(weights, features, by_angles)),
+        gradient=Estimate(gradient),
         readout_gradient=Estimate(by_readout),
         rows=0,
         shots_total=0,
     )
 
 
-def _with_forward_error(
-    plan: EvaluationPlan,
-    outputs: Outputs,
-    pool: PooledBase,
-    objective: Objective,
-    readout: Array,
-    cotangent: Array,
-    gradient: Estimate,
-) -> Estimate:
-    """Add the error that the cotangent brings, itself estimated from the base outputs.
-
-    With g = w'J, w and J independent: Var g = w' Var(J) w + J' Var(w) J + Var(J) Var(w); the two
-    plug-in terms together count the last one twice, so it is subtracted once (its diagonal). Rows
-    that serve w and J at different steps add their covariance.
-    """
-    base = pool.outputs
-    if base.count is None or base.covariance is None or gradient.standard_error is None:
-        return gradient
-    covariance = base.covariance / base.count[:, None, None]
-    bent = objective.curvature(readout, base.mean)
-    of_cotangent = bent @ covariance @ bent.transpose(0, 2, 1)
-    jacobian = plan.output_jacobian(outputs).reshape(len(gradient.mean), *of_cotangent.shape[:2])
-    variance = np.einsum("pbi,bij,pbj->p", jacobian, of_cotangent, jacobian, optimize=True)
-    spread = plan.output_jacobian_variance(outputs).reshape(jacobian.shape)
-    diagonal = np.diagonal(of_cotangent, axis1=1, axis2=2)
-    twice = np.einsum("pbi,bi->p", spread, diagonal)
-    slope = np.einsum("pbi,bij->pbj", jacobian, bent, optimize=True)
-    shared = shared_shots_variance(plan, outputs, cotangent, slope, pool.share)
-    total = gradient.standard_error**2 + np.maximum(variance - twice, 0.0)
-    # Itself an estimate, the covariance must not make a variance negative.
-    total = np.maximum(total + shared, 0.5 * total)
-    return Estimate(gradient.mean, np.sqrt(total))
+def _plan_by_features(problem: GradientProblem, rule: GradientRule) -> EvaluationPlan:
+    """Rows for derivatives by features; `term_weight` counts the features of all steps."""
+    if not isinstance(rule, ParameterShift):
+        raise DataError(
+            "a gradient by features is had by parameter_shift, or by adjoint without shots; "
+            f"{type(rule).__name__} has none"
+        )
+    jacobian = problem.angle_map.feature_jacobian(problem.weights, problem.features)
+    _check_slopes(jacobian.values)
+    step = problem.occurrences.step[jacobian.occurrence]
+    column = step * problem.features.shape[2] + jacobian.column
+    return rule.plan_for(problem, SparseJacobian(jacobian.occurrence, column, jacobian.values))
 
 
-def _total_variance(gradient: Estimate) -> float:
-    error = gradient.standard_error
-    return 0.0 if error is None else float(np.sum(error**2))
+def _check_slopes(slopes: Array) -> None:
+    if not np.all(np.isfinite(slopes)):
+        raise DataError(
+            "an encoding has no slope at a feature, such as arccos at 1 or -1: a gradient by "
+            "features needs values inside (-1, 1), for instance data.range = [-0.99, 0.99]"
+        )
 
 
-def _readout_estimate(
-    objective: Objective, readout: Array, base: Outputs, targets: Array, mean: Array
-) -> Estimate:
-    """Standard error of the readout's gradient, first order in the outputs."""
-    if base.covariance is None or base.count is None:
+def _of_sequences(spread: Spread, features: Array) -> Estimate:
+    """`[B, T, F]` from `[T*F, B]`."""
+    mean = spread.value.T.reshape(features.shape)
+    if spread.first is None:
         return Estimate(mean)
-    predictions = objective.readout.predict(readout, base.mean)
-    _, slope = objective.loss.value_and_cotangent(predictions, targets, objective.steps)
-    bent = objective.loss.curvature(predictions, objective.steps)
-    by_outputs = objective.readout.gradient_sensitivity(readout, base.mean, slope, bent)
-    variance = [base.contracted_variance(row).sum() for row in by_outputs]
-    return Estimate(mean, np.sqrt(np.array(variance)))
+    return Estimate(mean, np.sqrt(spread.first).T.reshape(features.shape))
+
+
+def contracted(
+    plan: EvaluationPlan,
+    contraction: Contraction,
+    outputs: Outputs,
+    estimate: LossEstimate,
+    rule: GradientRule | None = None,
+    pool: PooledBase | None = None,
+) -> Spread:
+    """Derivatives of the loss `[G, B]`, their errors with that of the cotangent.
+
+    With g = w'J, w and J independent: Var g = w' Var(J) w + J' Var(w) J + tr[Var(J) Var(w)]; the
+    two plug-in terms contain the last one twice, so it is subtracted once. Rows that serve w and J
+    at different steps add their covariance.
+
+    Args:
+        plan: the rows.
+        contraction: their sums.
+        outputs: of all rows.
+        estimate: loss and cotangent, from the base outputs.
+        rule: the one that made the plan, where it has a variance of its own.
+        pool: the base outputs, where other rows than the base rows are in them.
+    """
+    return _contracted(plan, contraction, outputs, estimate, rule, pool)[0]
+
+
+def _contracted(
+    plan: EvaluationPlan,
+    contraction: Contraction,
+    outputs: Outputs,
+    estimate: LossEstimate,
+    rule: GradientRule | None,
+    pool: PooledBase | None,
+) -> tuple[Spread, Array]:
+    """As `contracted`, and the variance `[G, B]` that is due to the contracted rows alone."""
+    value, first = contraction.contract(plan, outputs, estimate.cotangent)
+    spread = estimate.cotangent_covariance
+    if spread is None:
+        return Spread(value), first
+    if isinstance(rule, HasVariance):
+        # Random choices are common to all sequences: their variance is that of the sum.
+        first = _in_first_sequence(rule.variance(plan, outputs, estimate.cotangent), first)
+    jacobian = contraction.jacobian(plan, outputs)
+    forward = quadratic_form(jacobian, spread)
+    both = contraction.variance_of_product(plan, outputs, spread)
+    total = first + np.maximum(forward - both, 0.0)
+    if pool is not None and estimate.curvature is not None:
+        slope = np.einsum("pbi,bij->pbj", jacobian, estimate.curvature, optimize=True)
+        shared = shared_shots_variance(plan, outputs, estimate.cotangent, slope, pool.share)
+        # Itself an estimate, the covariance must not make a variance negative.
+        total += _in_first_sequence(np.maximum(shared, -0.5 * total.sum(axis=1)), total)
+    return Spread(value, total, np.zeros(total.shape)), first
+
+
+def _in_first_sequence(variance: Array, like: Array) -> Array:
+    """A variance `[G]` of the sum over sequences, `[G, B]` as one of its terms."""
+    shared = np.zeros(like.shape)
+    shared[:, 0] = variance
+    return shared

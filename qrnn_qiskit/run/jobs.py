@@ -13,13 +13,16 @@ from qrnn_qiskit.errors import DataError, RunError
 from qrnn_qiskit.estimate import Estimate
 from qrnn_qiskit.learning.data import load_new, load_plain
 from qrnn_qiskit.learning.dataset import Splits
+from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
+from qrnn_qiskit.learning.postselection import survival
 from qrnn_qiskit.run import checkpoint, health
 from qrnn_qiskit.run.cost import plan_job as plan_setup
 from qrnn_qiskit.run.directory import RunDirectory, is_run
 from qrnn_qiskit.run.evaluator import Call
 from qrnn_qiskit.run.forecast import forecast
-from qrnn_qiskit.run.gradient import measure_gradient, measure_outputs
+from qrnn_qiskit.run.gradient import Inputs, measure_gradient, measure_outputs
 from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.remote import spending
 from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.setup import Setup, make_cell, make_evaluator, make_setup, method_name
@@ -57,7 +60,7 @@ def evaluate_job(
     weights: Path | None = None,
     data: Path | None = None,
 ) -> dict[str, Any]:
-    """Raw outputs of a job's circuit on its training sequences, or on those of a file.
+    """Outputs of a job's circuit on its training sequences, or on those of a file.
 
     Args:
         source: a job file, or a finished run for its best weights.
@@ -67,20 +70,26 @@ def evaluate_job(
             data were for a run.
 
     Returns:
-        `outputs` `[B][T][K]`, `standard_errors` likewise or None, `shots` of each row or None.
+        `outputs` `[B][T][K]`, `standard_errors` likewise or None, `shots` of each row or None; of a
+        post-selected circuit, whose outputs are given that a shot is kept, also the probability
+        of that: `survival` `[B][T]` and `survival_standard_errors`.
     """
     setup = _prepared(source, overrides, weights, data)
     shots = setup.forward_shots
     point, _ = setup.split_parameters(setup.initial)
     call = Call("evaluate", (EVALUATION_STREAM,))
-    outputs = measure_outputs(
-        make_evaluator(setup), point, setup.splits.train.features, shots, call
-    )
-    return {
+    raw = measure_outputs(make_evaluator(setup), point, setup.splits.train.features, shots, call)
+    outputs = setup.objective.condition(raw)
+    answer = {
         "outputs": outputs.mean.tolist(),
         "standard_errors": _errors(outputs.estimate),
         "shots": shots,
     }
+    if setup.objective.postselected:
+        kept = survival(raw)
+        answer["survival"] = kept.mean.tolist()
+        answer["survival_standard_errors"] = _errors(kept)
+    return answer
 
 
 def gradient_job(
@@ -88,13 +97,15 @@ def gradient_job(
     overrides: Sequence[str] = (),
     weights: Path | None = None,
     data: Path | None = None,
+    by: Inputs = "weights",
 ) -> dict[str, Any]:
     """Loss and gradient on a job's training sequences, or on those of a file.
 
-    The arguments are those of `evaluate_job`.
+    The arguments are those of `evaluate_job`, and `by`: "features" for a gradient `[B][T][F]`.
 
     Returns:
-        `method`, `loss`, `loss_standard_error`, `gradient` `[P]`, `standard_errors` `[P]` or None,
+        `method`, `loss`, `loss_standard_error`, `loss_correction` (what was done about the bias of
+        shots, None if exact), `gradient` `[P]`, `standard_errors` `[P]` or None,
         `rows`, `shots_total` or None, `weights` (names), and the readout's gradient where it is
         trained.
     """
@@ -113,16 +124,18 @@ def gradient_job(
         targets=train.targets,
         shots=setup.shots,
         call=Call("gradient", (EVALUATION_STREAM,)),
+        by=by,
     )
     answer = {
         "method": method_name(setup.rule),
         "loss": float(result.loss.mean),
         "loss_standard_error": _errors(result.loss),
+        "loss_correction": None if not result.shots_total else setup.objective.correction_name,
         "gradient": result.gradient.mean.tolist(),
         "standard_errors": _errors(result.gradient),
         "rows": result.rows,
         "shots_total": result.shots_total or None,
-        "weights": list(setup.cell.weight_names),
+        by: list(setup.cell.weight_names if by == "weights" else setup.cell.feature_names),
     }
     if len(readout):
         answer["readout"] = {
@@ -161,6 +174,8 @@ def predict_run(run: Path, data: Path, overrides: Sequence[str] = ()) -> dict[st
     setup = make_setup(job, splits)
     shots = setup.test_shots
     estimate = forecast(setup, make_evaluator(setup), setup.initial, dataset, shots, "predict")
+    if isinstance(setup.objective.loss, LabelLoss):
+        names = tuple(f"class {i}" for i in range(estimate.mean.shape[2]))
     return {
         "predictions": estimate.mean.tolist(),
         "standard_errors": _errors(estimate),
@@ -195,13 +210,15 @@ def status_run(run: Path | None = None) -> Any:
     if state is not None:
         status |= health.summary(record["work"].get("weights", []), state.policy)
     if (directory.path / "ledger.sqlite").exists():
-        ledger = Ledger(directory.path)
+        ledger = Ledger(directory.path, looking=True)
         try:
-            entries = ledger.entries()
+            requests = ledger.requests()
         finally:
             ledger.close()
-        for name in ("planned", "submitted", "completed"):
-            status[f"requests_{name}"] = sum(entry.state == name for entry in entries)
+        if job.backend.is_service:
+            status.update(spending(directory.path, job.budget.qpu_seconds))
+        for name in ("planned", "completed"):
+            status[f"requests_{name}"] = sum(entry.state == name for entry in requests)
     return status
 
 
@@ -220,6 +237,8 @@ def _prepared(
     if dataset.targets.shape[2] == 0:
         bits = make_cell(job.cell).num_bits
         width = bits if job.readout.output == "z" else 2**bits
+        if isinstance(LOSSES.build(job.loss.name, job.loss.options), LabelLoss):
+            width = 1
         targets = np.full((*dataset.features.shape[:2], width), np.nan)
         dataset = replace(dataset, targets=targets)
     empty = dataset.sequences(slice(0, 0))

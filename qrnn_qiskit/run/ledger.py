@@ -1,64 +1,71 @@
-"""The ledger: what was asked, submitted and received, durable before it is used.
+"""The ledger: what was asked, submitted, paid and received, durable before it is used.
 
 SQLite with a rollback journal and `synchronous = EXTRA`: a commit survives loss of power. Payloads
 (plans, bits) are npz files beside it, named by their content, written before the row that names
 them. One writer at a time; the run directory's lock sees to that.
+
+A request is cut into blocks; a job is one attempt to have a block run. States of a job:
+
+    intent ─▶ sending ─▶ submitted ─▶ completed
+                              ├─▶ failed, cancelled, lost     (a new job takes its block, or none)
+                              └─▶ duplicate                   (the same job, accepted twice)
+
+`intent` provably has not left; `sending` without an answer may have been accepted.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import secrets
 import sqlite3
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
 from qrnn_qiskit.errors import RunError
-
-FORMAT: Final = 1
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS request (
-    address   TEXT PRIMARY KEY,   -- place in the run: step and call
-    digest    TEXT NOT NULL,      -- SHA-256 of the work asked for
-    state     TEXT NOT NULL CHECK (state IN ('planned', 'submitted', 'completed')),
-    shots     INTEGER NOT NULL,   -- of all rows together
-    plan      TEXT NOT NULL,      -- payload file
-    job       TEXT,               -- id of the QPU job
-    result    TEXT                -- payload file
+from qrnn_qiskit.execution.service import Block
+from qrnn_qiskit.run.durable import write_durably
+from qrnn_qiskit.run.ledger_format import (
+    FORMAT,
+    JOB_COLUMNS,
+    SCHEMA,
+    JobRow,
+    Request,
+    block_text,
+    job_row,
+    upgrade_1,
 )
-"""
-_COLUMNS: Final = "address, digest, state, shots, job, result"
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One request: `state` is planned, submitted or completed."""
-
-    address: str
-    digest: str
-    state: str
-    shots: int
-    job: str | None
-    result: str | None
+def reached(point: str) -> None:
+    """Called at every point where a kill must do no harm; tests put a kill in its place."""
 
 
 @final
 class Ledger:
     """The record of one run."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, looking: bool = False) -> None:
         """Open or create the ledger of a run directory.
+
+        Args:
+            directory: of the run.
+            looking: only read: an older format is brought up to date in memory.
 
         Raises:
             RunError: if the file is not a ledger this version can read.
         """
+        self.directory = directory
         self._payload = directory / "payload"
         self._path = directory / "ledger.sqlite"
         try:
-            self._payload.mkdir(exist_ok=True)
-            self._database = sqlite3.connect(self._path, isolation_level=None)
+            if looking:
+                self._database = _copy(self._path)
+            else:
+                self._payload.mkdir(exist_ok=True, mode=0o700)
+                self._database = sqlite3.connect(self._path, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise RunError(f"cannot open the ledger {self._path}: {error}") from None
         try:
@@ -66,6 +73,9 @@ class Ledger:
         except RunError:
             self.close()
             raise
+        if not looking:
+            with suppress(OSError):
+                self._path.chmod(0o600)
 
     def _prepare(self) -> None:
         self._execute("PRAGMA journal_mode = DELETE")
@@ -73,74 +83,253 @@ class Ledger:
         ((version,),) = self._execute("PRAGMA user_version")
         if version == FORMAT:
             return
-        if version != 0:
+        if version not in (0, 1):
             raise RunError(
-                f"{self._path} has format {version}, but this version reads {FORMAT}: "
+                f"{self._path} has format {version}, but this version reads up to {FORMAT}: "
                 "upgrade qrnn-qiskit"
             )
-        self._execute(SCHEMA)
-        self._execute(f"PRAGMA user_version = {FORMAT}")
+        with self._transaction():
+            if version == 1:
+                self._execute("ALTER TABLE request RENAME TO request_1")
+            for statement in SCHEMA.split(";"):
+                self._execute(statement)
+            self._execute("INSERT INTO fact VALUES ('run', ?)", secrets.token_hex(8))
+            if version == 1:
+                upgrade_1(self._database)
+            self._execute(f"PRAGMA user_version = {FORMAT}")
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
 
-    def find(self, address: str) -> Entry | None:
-        """The entry at an address."""
-        rows = self._execute(f"SELECT {_COLUMNS} FROM request WHERE address = ?", address)
-        return Entry(*rows[0]) if rows else None
+    # -- facts of the run
 
-    def entries(self) -> list[Entry]:
-        """All entries in the order in which they were planned."""
-        return [
-            Entry(*row) for row in self._execute(f"SELECT {_COLUMNS} FROM request ORDER BY rowid")
-        ]
+    @property
+    def run_id(self) -> str:
+        """Random name of the run; a copy of the run directory has the same."""
+        return self.fact("run") or ""
 
-    def plan(self, address: str, digest: str, shots: int, payload: bytes) -> None:
-        """Record the intent to evaluate a plan, before it is submitted."""
+    def fact(self, name: str) -> str | None:
+        """A fact of the run; None if it is not known."""
+        rows = self._execute("SELECT value FROM fact WHERE name = ?", name)
+        return str(rows[0][0]) if rows else None
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Record a fact of the run."""
+        self._execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", name, value)
+
+    # -- requests
+
+    def find(self, address: str) -> Request | None:
+        """The request at an address."""
+        rows = self._execute(
+            "SELECT address, digest, state, shots, plan FROM request WHERE address = ?", address
+        )
+        return Request(*rows[0]) if rows else None
+
+    def requests(self) -> list[Request]:
+        """All requests in the order in which they were planned."""
+        rows = self._execute(
+            "SELECT address, digest, state, shots, plan FROM request ORDER BY rowid"
+        )
+        return [Request(*row) for row in rows]
+
+    def plan(
+        self,
+        address: str,
+        digest: str,
+        shots: int,
+        payload: bytes,
+        blocks: Sequence[tuple[Block, float]],
+        backend: str = "",
+    ) -> None:
+        """Record the intent to evaluate a plan, before any of it is submitted.
+
+        Args:
+            address: place in the run.
+            digest: of the work.
+            shots: of all rows together.
+            payload: the plan.
+            blocks: with the QPU seconds predicted for each.
+            backend: where they go; empty where jobs end with the process.
+        """
         name = self._store(payload)
-        self._execute(
-            "INSERT INTO request (address, digest, state, shots, plan) "
-            "VALUES (?, ?, 'planned', ?, ?)",
-            address,
-            digest,
-            shots,
-            name,
-        )
+        reached("before intent")
+        with self._transaction():
+            self._insert_request(address, digest, shots, name)
+            for block, seconds in blocks:
+                tag = self._tag(address, digest, block, 0)
+                self._insert_job(address, block, 0, tag, backend, seconds)
+        reached("intent")
 
-    def submit(self, address: str, job: str) -> None:
-        """Record the id of the job, right after the submission."""
-        self._execute(
-            "UPDATE request SET state = 'submitted', job = ? WHERE address = ?", job, address
-        )
+    # -- jobs
 
-    def complete(self, address: str, payload: bytes) -> None:
-        """Record the outcomes, before they are used."""
+    def jobs(self, address: str | None = None, states: Sequence[str] = ()) -> list[JobRow]:
+        """Jobs in the order of their intents: of one request, in some states, or all."""
+        where, values = ["1"], list[str]()
+        if address is not None:
+            where.append("address = ?")
+            values.append(address)
+        if states:
+            where.append(f"state IN ({', '.join('?' * len(states))})")
+            values += states
+        rows = self._execute(
+            f"SELECT {JOB_COLUMNS} FROM job WHERE {' AND '.join(where)} ORDER BY number", *values
+        )
+        return [job_row(row) for row in rows]
+
+    def job(self, number: int) -> JobRow:
+        """One job."""
+        rows = self._execute(f"SELECT {JOB_COLUMNS} FROM job WHERE number = ?", number)
+        return job_row(rows[0])
+
+    def sending(self, number: int) -> None:
+        """Record that the submission leaves now."""
+        reached("before sending")
+        self._execute(
+            "UPDATE job SET state = 'sending', sent = ?, "
+            "turn = 1 + (SELECT coalesce(max(turn), 0) FROM job) WHERE number = ?",
+            time.time(),
+            number,
+        )
+        reached("sending")
+
+    def not_sent(self, number: int, reason: str) -> None:
+        """Record that a submission was not accepted, so that it may be sent again."""
+        self._execute(
+            "UPDATE job SET state = 'intent', job = NULL, reason = ? WHERE number = ?",
+            reason,
+            number,
+        )
+        reached("not sent")
+
+    def note(self, number: int, reason: str) -> None:
+        """Record what is known of a job."""
+        self._execute("UPDATE job SET reason = ? WHERE number = ?", reason, number)
+
+    def submitted(self, number: int, job: str) -> None:
+        """Record the id of a job, right after its submission."""
+        reached("before submitted")
+        self._execute(
+            "UPDATE job SET state = 'submitted', job = ?, reason = '' WHERE number = ?", job, number
+        )
+        reached("submitted")
+
+    def completed(self, number: int, payload: bytes) -> None:
+        """Record the outcomes of a job, before they are used, and the end of its request."""
+        reached("before result")
         name = self._store(payload)
-        self._execute(
-            "UPDATE request SET state = 'completed', result = ? WHERE address = ?", name, address
-        )
+        reached("payload")
+        with self._transaction():
+            self._execute(
+                "UPDATE job SET state = 'completed', result = ? WHERE number = ?", name, number
+            )
+            self._execute(
+                "UPDATE request SET state = 'completed' "
+                "WHERE address = (SELECT address FROM job WHERE number = ?) AND NOT EXISTS "
+                "(SELECT 1 FROM job WHERE job.address = request.address "
+                "AND state <> 'completed' AND NOT replaced)",
+                number,
+            )
+        reached("completed")
 
-    def load(self, entry: Entry) -> bytes:
-        """The outcomes of a completed entry.
+    def ended(
+        self, row: JobRow, state: str, reason: str, blocks: Sequence[tuple[Block, float]] = ()
+    ) -> None:
+        """Record that a job failed, was cancelled or lost, with the blocks that replace it."""
+        with self._transaction():
+            self._execute(
+                "UPDATE job SET state = ?, reason = ?, replaced = ? WHERE number = ?",
+                state,
+                reason,
+                int(bool(blocks)),
+                row.number,
+            )
+            request = self.find(row.address)
+            for block, seconds in blocks:
+                attempt = row.attempt + 1
+                tag = self._tag(row.address, request.digest if request else "", block, attempt)
+                self._insert_job(row.address, block, attempt, tag, row.backend, seconds)
+        reached("ended")
+
+    def duplicate(self, row: JobRow, job: str, reason: str) -> bool:
+        """Record a job that was accepted in addition to the one that counts; False if known."""
+        if self._execute("SELECT 1 FROM job WHERE job = ? AND backend <> ''", job):
+            return False
+        with self._transaction():
+            number = self._insert_job(
+                row.address, row.block, row.attempt, row.tag, row.backend, row.predicted
+            )
+            self._execute(
+                "UPDATE job SET state = 'duplicate', job = ?, reason = ?, replaced = 1 "
+                "WHERE number = ?",
+                job,
+                reason,
+                number,
+            )
+        reached("duplicate")
+        return True
+
+    def used(self, number: int, seconds: float) -> None:
+        """Record what the service charged for a job."""
+        self._execute("UPDATE job SET used = ? WHERE number = ?", seconds, number)
+
+    def load(self, row: JobRow) -> bytes:
+        """The outcomes of a completed job.
 
         Raises:
             RunError: if the payload is missing or damaged.
         """
-        path = self._payload / (entry.result or "")
+        path = self._payload / Path(row.result or "").name
         remedy = "restore it from a backup, or start a new run"
         try:
             data = path.read_bytes()
         except OSError as error:
             raise RunError(
-                f"the recorded result of {entry.address} cannot be read: {path}: {error.strerror}; "
+                f"the recorded result of {row.address} cannot be read: {path}: {error.strerror}; "
                 f"{remedy}"
             ) from None
         if hashlib.sha256(data).hexdigest() + ".npz" != path.name:
-            raise RunError(f"the recorded result of {entry.address} is damaged: {path}; {remedy}")
+            raise RunError(f"the recorded result of {row.address} is damaged: {path}; {remedy}")
         return data
 
-    def _execute(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
+    def _tag(self, address: str, digest: str, block: Block, attempt: int) -> str:
+        identity = f"{self.run_id}/{address}/{digest}/{block_text(block)}/{attempt}"
+        return f"qrnn-job-{hashlib.sha256(identity.encode()).hexdigest()[:24]}"
+
+    def _insert_request(self, address: str, digest: str, shots: int, plan: str) -> None:
+        self._execute(
+            "INSERT INTO request VALUES (?, ?, 'planned', ?, ?)", address, digest, shots, plan
+        )
+
+    def _insert_job(
+        self, address: str, block: Block, attempt: int, tag: str, backend: str, seconds: float
+    ) -> int:
+        ((number,),) = self._execute(
+            "INSERT INTO job (address, block, attempt, tag, state, backend, planned, predicted) "
+            "VALUES (?, ?, ?, ?, 'intent', ?, ?, ?) RETURNING number",
+            address,
+            block_text(block),
+            attempt,
+            tag,
+            backend,
+            time.time(),
+            seconds,
+        )
+        return int(number)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            raise
+        self._execute("COMMIT")
+
+    def _execute(self, statement: str, *values: str | int | float) -> list[tuple[Any, ...]]:
         try:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
@@ -149,21 +338,25 @@ class Ledger:
     def _store(self, data: bytes) -> str:
         name = hashlib.sha256(data).hexdigest() + ".npz"
         path = self._payload / name
-        if not path.exists():
-            write_durably(path, data)
+        try:
+            if not path.exists():
+                write_durably(path, data)
+        except OSError as error:
+            raise RunError(
+                f"cannot write {path}: {error.strerror}; all that is recorded is kept: make room "
+                "and run again"
+            ) from None
         return name
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole, or not at all, even after loss of power."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
+def _copy(path: Path) -> sqlite3.Connection:
+    """The ledger in memory; the file is left as it is."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there")
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    source = sqlite3.connect(path)
     try:
-        os.fsync(directory)
+        source.backup(copy)
     finally:
-        os.close(directory)
+        source.close()
+    return copy

@@ -46,6 +46,7 @@ class StepReport:
         shots_used: since the start of the run.
         shots_left: of the budget; None without one.
         qpu_seconds_used: predicted cost on the device so far; 0 on simulators.
+        parameters: weights and readout parameters after the update, if they are to be kept.
         gradient: how the step got it; None for the iterations of a minimizer.
     """
 
@@ -57,6 +58,7 @@ class StepReport:
     shots_used: int
     shots_left: int | None
     qpu_seconds_used: float
+    parameters: list[float] | None = None
     gradient: GradientReport | None = None
 
 
@@ -69,6 +71,10 @@ class Reporter(Protocol):
 
     def step(self, report: StepReport) -> None:
         """A step is done."""
+        ...
+
+    def part(self, text: str) -> None:
+        """A part of work without training steps is done; `text` says which."""
         ...
 
     def message(self, text: str) -> None:
@@ -88,6 +94,9 @@ class Silent:
         """Nothing."""
 
     def step(self, report: StepReport) -> None:
+        """Nothing."""
+
+    def part(self, text: str) -> None:
         """Nothing."""
 
     def message(self, text: str) -> None:

@@ -14,9 +14,16 @@ from qrnn_qiskit.run import checkpoint
 from qrnn_qiskit.run.cost import Account, check_budget
 from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path, is_run
 from qrnn_qiskit.run.forecast import compare
+from qrnn_qiskit.run.hardware import (
+    close_session,
+    keep_circuit,
+    open_submission,
+    with_device,
+)
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
+from qrnn_qiskit.run.reservoir import check_reservoir
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
 from qrnn_qiskit.run.train import Training
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job, override_job
@@ -85,6 +92,8 @@ def run_job(
     check_writable(path)
     setup = make_setup(job)
     OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
+    if setup.solves_readout:
+        check_reservoir(setup)
     if job.training.patience is not None and not setup.splits.validation.num_sequences:
         raise SpecError(
             f"training.patience = {job.training.patience}: the data have no validation part to "
@@ -94,7 +103,7 @@ def run_job(
     directory = RunDirectory.create(
         path,
         {
-            "job": job_to_dict(job),
+            "job": job_to_dict(with_device(job, setup)),
             "state": "running",
             "target_names": list(setup.splits.target_names),
             "data": setup.splits.info.to_dict(),
@@ -105,6 +114,7 @@ def run_job(
     )
     reporter.message(f"run directory {path}")
     with directory.locked():
+        keep_circuit(setup, directory)
         return _train(setup, directory, wait, reporter)
 
 
@@ -144,6 +154,7 @@ def _continue(
 def unchanged_setup(job: Job, directory: RunDirectory, work: dict[str, Any]) -> Setup:
     """The setup of a run, if it still is the work that the run was started with."""
     setup = make_setup(job)
+    keep_circuit(setup, directory)
     found = describe(setup)
     for key, recorded in work.items():
         if found.get(key) != recorded:
@@ -162,11 +173,17 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
     account = Account(setup)
     ledger = None if setup.forward_shots is None else Ledger(directory.path)
     try:
-        evaluator = make_evaluator(setup, ledger=ledger, wait=wait, charge=account.charge)
+        submission = None
+        if ledger is not None:
+            submission = open_submission(
+                setup, ledger, wait=wait, notify=lambda text: _tell(directory, reporter, text)
+            )
+        evaluator = make_evaluator(setup, submission=submission, charge=account.charge)
         optimizer = OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
         state = Training(setup, evaluator, account, directory, reporter).run(optimizer)
         _write_weights(setup, directory, state)
         comparison = compare(setup, evaluator, state.best, directory)
+        close_session(setup)
     except PendingError as error:
         raise PendingError(f"{error}: continue later with: qrnn run {directory.path}") from None
     finally:
@@ -184,6 +201,11 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
     directory.update(state="done", summary=summary)
     directory.log(f"done: {state.reason}")
     return _result(directory)
+
+
+def _tell(directory: RunDirectory, reporter: Reporter, text: str) -> None:
+    reporter.message(text)
+    directory.log(text)
 
 
 def _write_weights(setup: Setup, directory: RunDirectory, state: checkpoint.TrainingState) -> None:

@@ -21,15 +21,17 @@ from qrnn_qiskit.gradients.allocation import MIN_SHOTS
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.learning.data import load_data
 from qrnn_qiskit.learning.dataset import Splits
-from qrnn_qiskit.learning.plugins import LOSSES, OPTIMIZERS
+from qrnn_qiskit.learning.labels import check_labels, check_readout
+from qrnn_qiskit.learning.plugins import LOSSES, OPTIMIZERS, LabelLoss, Loss
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
 from qrnn_qiskit.run.evaluator import Evaluator
 from qrnn_qiskit.run.gradient import Adjoint
-from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.objective import Objective
 from qrnn_qiskit.run.policy import Policy
 from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.submission import Submission
+from qrnn_qiskit.run.survival import check_expected_survival
 from qrnn_qiskit.run.weights import read_weights
 from qrnn_qiskit.spec.gradient import GradientSpec
 from qrnn_qiskit.spec.job import Job
@@ -86,6 +88,11 @@ class Setup:
         return bool(OPTIMIZERS.type_of(self.job.optimizer.name).stepwise)
 
     @property
+    def solves_readout(self) -> bool:
+        """Whether only the readout is trained, without gradients."""
+        return hasattr(OPTIMIZERS.type_of(self.job.optimizer.name), "solves_readout")
+
+    @property
     def batch_size(self) -> int:
         """Training sequences of one gradient."""
         total = self.splits.train.num_sequences
@@ -100,6 +107,15 @@ class Setup:
             return self.shots.per_row
         evenly = replace(self.shots, allocation="uniform")
         return evenly.apply(self.rule.plan(self.problem(self.batch_size)))[1]
+
+    @property
+    def least_forward_shots(self) -> int | None:
+        """Shots that each sequence's outputs have at least, in a gradient or a forecast."""
+        if not self.unrolled.postselected:
+            return None
+        shots = self.forward_shots
+        forward = self.shots.forward
+        return shots if shots is None or forward is None else max(shots, forward)
 
     @property
     def test_shots(self) -> int | None:
@@ -132,8 +148,7 @@ class Setup:
 def make_evaluator(
     setup: Setup,
     *,
-    ledger: Ledger | None = None,
-    wait: bool = True,
+    submission: Submission | None = None,
     charge: Callable[[int], None] | None = None,
 ) -> Evaluator:
     """The evaluator of a job; the other arguments are those of `Evaluator`."""
@@ -142,8 +157,7 @@ def make_evaluator(
         setup.executor,
         kind=setup.job.readout.output,
         seed=setup.job.seed,
-        ledger=ledger,
-        wait=wait,
+        submission=submission,
         charge=charge,
     )
 
@@ -184,16 +198,7 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
             f"has {cell.num_features}: {', '.join(cell.feature_names) or 'none'}"
         )
     unrolled = unroll(cell, train.num_steps)
-    kind = job.readout.output
-    num_values = cell.num_bits if kind == "z" else 2**cell.num_bits
-    readout = Readout.from_spec(
-        job.readout, num_values=num_values, num_targets=train.targets.shape[2]
-    )
-    objective = Objective(
-        readout,
-        LOSSES.build(job.loss.name, job.loss.options),
-        step_mask(train.num_steps, job.loss.last),
-    )
+    objective = make_objective(job, unrolled, splits)
     shots = make_shots(job)
     _check_shots(job, executor, rule, shots)
     # Features out of an encoding's range are a mistake in the data or the scaling: say so now.
@@ -210,9 +215,32 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
         None,
         objective,
         splits,
-        _initial(job, cell, readout),
+        _initial(job, cell, objective.readout),
     )
+    weights, _ = setup.split_parameters(setup.initial)
+    check_expected_survival(unrolled, weights, train.features, setup.least_forward_shots)
     return _with_policy(setup)
+
+
+def make_objective(job: Job, unrolled: UnrolledCircuit, splits: Splits) -> Objective:
+    """Readout and loss of a job, checked against the data.
+
+    Raises:
+        SpecError: when the loss does not fit the readout.
+        DataError: when targets are no labels, but the loss needs them.
+    """
+    spec, kind = job.loss, job.readout.output
+    num_values = unrolled.num_bits if kind == "z" else 2**unrolled.num_bits
+    mask = step_mask(unrolled.num_steps, spec.last)
+    loss: Loss = LOSSES.build(spec.name, spec.options)
+    check_readout(loss, spec.name, job.readout.head, kind)
+    num_predictions = loss.num_predictions(num_values, splits.train.targets.shape[2])
+    if isinstance(loss, LabelLoss):
+        for part in ("train", "validation", "test"):
+            targets = getattr(splits, part).targets
+            check_labels(targets, num_predictions, loss.label_steps(mask), f"the {part} data")
+    readout = Readout.from_spec(job.readout, num_values=num_values, num_targets=num_predictions)
+    return Objective(readout, loss, mask, unrolled.postselected, spec.correction)
 
 
 def _with_policy(setup: Setup) -> Setup:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.learning.dataset import Dataset
-from qrnn_qiskit.learning.plugins import Minimizer, StepwiseOptimizer
+from qrnn_qiskit.learning.plugins import Minimizer, ReadoutSolver, StepwiseOptimizer
 from qrnn_qiskit.run import checkpoint
 from qrnn_qiskit.run.checkpoint import TrainingState
 from qrnn_qiskit.run.cost import Account
@@ -25,6 +25,7 @@ from qrnn_qiskit.run.gradient import GradientResult, measure_gradient, measure_o
 from qrnn_qiskit.run.health import gradient_report
 from qrnn_qiskit.run.policy import Decision, learn
 from qrnn_qiskit.run.reporter import GradientReport, Reporter, StepReport
+from qrnn_qiskit.run.reservoir import fit_readout
 from qrnn_qiskit.run.setup import Setup, method_name
 
 BATCH_STREAM: Final = 1
@@ -44,7 +45,7 @@ class Training:
     directory: RunDirectory
     reporter: Reporter
 
-    def run(self, optimizer: StepwiseOptimizer | Minimizer) -> TrainingState:
+    def run(self, optimizer: StepwiseOptimizer | Minimizer | ReadoutSolver) -> TrainingState:
         """Train to the end, from the last checkpoint if there is one.
 
         Raises:
@@ -60,6 +61,8 @@ class Training:
         try:
             if optimizer.stepwise is True:
                 state = self._run_stepwise(optimizer, state)
+            elif isinstance(optimizer, ReadoutSolver):
+                state = fit_readout(self, optimizer)
             else:
                 state = self._run_minimizer(optimizer)
         finally:
@@ -139,8 +142,8 @@ class Training:
     def _run_minimizer(self, minimizer: Minimizer) -> TrainingState:
         """SciPy keeps its state to itself, so a resumed run starts anew and replays.
 
-        The objective is deterministic: the whole training part, the same random numbers at every
-        call.
+        Every call takes the whole training part and, with shots, new random numbers: a device has
+        no others.
         """
         training = self.setup.job.training
         state = TrainingState(0, self.setup.initial)
@@ -150,7 +153,7 @@ class Training:
 
         def objective(parameters: Array) -> tuple[float, Array]:
             nonlocal state, calls
-            call = Call(f"call-{calls}/gradient", (GRADIENT_STREAM,))
+            call = Call(f"call-{calls}/gradient", (GRADIENT_STREAM, calls))
             calls += 1
             decision = Decision(self.setup.rule, self.setup.shots)
             train = self.setup.splits.train
@@ -239,6 +242,7 @@ class Training:
     ) -> None:
         error = result.loss.standard_error
         budget = self.setup.job.budget.shots
+        kept = self.setup.job.training.keep_weights
         report = StepReport(
             step=step,
             loss=float(result.loss.mean),
@@ -248,6 +252,7 @@ class Training:
             shots_used=state.shots_used,
             shots_left=None if budget is None else budget - state.shots_used,
             qpu_seconds_used=round(state.qpu_seconds, 3),
+            parameters=state.parameters.tolist() if kept else None,
             gradient=gradient,
         )
         self.directory.append_history(report)

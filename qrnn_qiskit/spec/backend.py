@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,7 +18,9 @@ class BackendSpec(Table):
     """Where circuits run."""
 
     name: Name = Field(
-        "exact", description="Simulator (exact, aer), or device such as fake_marrakesh."
+        "exact",
+        description="Simulator (exact, aer), fake device (fake_marrakesh, ...), or a device of "
+        "IBM's service (ibm_..., or least_busy).",
     )
     shots: Positive | None = Field(
         None, description="Shots of each row; exact values if not given (engine `exact` only)."
@@ -30,6 +32,39 @@ class BackendSpec(Table):
         Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None
     ) = Field(None, description="Physical qubits of the circuit's qubits, in order.")
     seed_transpiler: Annotated[int, Field(ge=0)] = Field(0, description="Transpiler's seed.")
+
+    account: Name | None = Field(
+        None, description="Name of the saved IBM account; the default one if not given."
+    )
+    instance: Name | None = Field(
+        None, description="Name or CRN of the IBM instance that pays; the account's if not given."
+    )
+    mode: Literal["job", "batch", "session"] = Field(
+        "job", description="Whether QPU jobs are submitted alone, in a batch or in a session."
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Options of the Runtime client's Sampler by its own names, such as "
+        "execution.rep_delay (in seconds), twirling.enable_gates, dynamical_decoupling.enable.",
+    )
+
+    @property
+    def is_service(self) -> bool:
+        """Whether jobs go to IBM's service, where they are paid for."""
+        return self.name == "least_busy" or self.name.startswith("ibm_")
+
+    @model_validator(mode="after")
+    def _check_service(self) -> Self:
+        for key in ("account", "instance", "options"):
+            if getattr(self, key) and not self.is_service:
+                raise key_problem(
+                    key, getattr(self, key), f"is for devices of IBM's service, not {self.name!r}"
+                )
+        if self.mode != "job" and not self.is_service:
+            raise key_problem(
+                "mode", self.mode, f"is for devices of IBM's service, not {self.name!r}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_layout(self) -> Self:

@@ -81,3 +81,16 @@ class CompareSpec(Table):
         20, description="Independent gradients for each method and number of shots."
     )
     sequences: Positive = Field(1, description="Training sequences that the loss is over.")
+    num_steps: Annotated[tuple[Positive, ...], Field(strict=False)] = Field(
+        (),
+        description="Lengths T to compare at: sequences are cut to their first T steps; the "
+        "data's length alone if not given.",
+    )
+    step_sweep: Annotated[tuple[Annotated[float, Field(gt=0.0)], ...], Field(strict=False)] = Field(
+        (), description="Steps h of central differences, in rad, compared beside the methods."
+    )
+    training_shots: Positive | None = Field(
+        None,
+        description="Total shots of one training by each method, and by SciPy's BFGS with its "
+        "default step; no training if not given.",
+    )

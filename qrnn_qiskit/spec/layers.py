@@ -13,21 +13,21 @@ from typing import Any, Final, final
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.spec.library import displayed, find
 from qrnn_qiskit.spec.messages import shown
+from qrnn_qiskit.spec.noise import OF_A_DEVICE
 
 # Keys that name something with options of its own, and the keys that are not such options.
 _SELECTORS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "cell": (("file", "name"), ()),
     "data": (("file", "name"), ()),
     "gradient": (("method",), ("shots_total", "forward_shots", "allocation", "adaptive")),
-    "loss": (("name",), ("last",)),
+    "loss": (("name",), ("last", "correction")),
+    "noise": (("preset",), ("scale", "idle")),
     "optimizer": (("name",), ()),
 }
 # Keys that exclude each other: a later one takes the place of an earlier one.
 _ALTERNATIVES: Final = (
     (("backend", "shots"), ("gradient", "shots_total")),
-    (("noise", "device"), ("noise", "depolarizing_1q")),
-    (("noise", "device"), ("noise", "depolarizing_2q")),
-    (("noise", "device"), ("noise", "readout")),
+    *((("noise", "device"), ("noise", key)) for key in OF_A_DEVICE),
 )
 
 

@@ -78,6 +78,9 @@ class DataSpec(TableWithOptions):
     scale: Literal["none", "minmax"] = Field(
         "none", description="Scaling of features and targets, fitted on the training part."
     )
+    scale_targets: bool = Field(
+        True, description="Whether `scale` holds for the targets too; labels are never scaled."
+    )
     range: Pair = Field((-1.0, 1.0), description="What `minmax` scales the training part to.")
 
     @model_validator(mode="after")
@@ -113,8 +116,8 @@ class ReadoutSpec(Table):
     )
     head: Literal["identity", "scale", "linear"] = Field(
         "identity",
-        description="Prediction: the output values; each times a scale plus a bias; or a full "
-        "matrix times them plus a bias.",
+        description="Prediction: the output values; a scale times the mean of a target's values "
+        "plus a bias; or a full matrix times them plus a bias.",
     )
     scale: float = Field(1.0, description="Initial scale.")
     max_scale: Bound = Field(
@@ -130,4 +133,9 @@ class LossSpec(TableWithOptions):
     name: Name = Field("mse", description="Loss; the other keys of the table are its options.")
     last: Positive | None = Field(
         None, description="Read only so many last steps of a sequence; all if not given."
+    )
+    correction: Literal["auto", "first_order", "none"] = Field(
+        "auto",
+        description="Of the bias that shots bring into the loss and its derivatives. auto: the "
+        "loss's own unbiased estimator where it has one, else first_order; none: for study.",
     )

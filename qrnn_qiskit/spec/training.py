@@ -39,6 +39,9 @@ class TrainingSpec(Table):
     patience: Positive | None = Field(
         None, description="Validations without improvement before training stops."
     )
+    keep_weights: bool = Field(
+        False, description="Whether history.jsonl gets the weights after each step."
+    )
     test_shots: Positive | None = Field(
         None,
         description="Shots of each sequence of the final forecast; those of a training step's "

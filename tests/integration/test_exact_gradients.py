@@ -160,7 +160,7 @@ def test_gradients_with_depolarizing_noise(
 
 @cache
 def device(name: str) -> Noise:
-    return named_device_noise(name)
+    return named_device_noise(name, idle=False)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def hidden_by_a_cancellation(circuit: QuantumCircuit, w: list[Parameter]) -> Non
 
 def test_what_ideal_gates_hide_and_a_noisy_device_does_not() -> None:
     """RZZ commutes with the measured Z, but between its two CZ the hidden qubit is damped."""
-    noise = named_device_noise("fake_marrakesh")
+    noise = named_device_noise("fake_marrakesh", idle=False)
     unrolled = unroll(two_qubit_cell(hidden_by_a_cancellation, 3), 1)
     executor = ExactExecutor(noise)
     weights, features = np.array([0.7, 1.9, -0.4]), np.zeros((1, 1, 0))

@@ -230,7 +230,7 @@ MISTAKES = {
     ),
     "too many output values": Mistake(
         setting("readout.output=probabilities"),
-        ("readout.head = 'scale'", "2 output values", "1 targets", "'linear'"),
+        ("readout.head = 'scale'", "2 output values", "1 predictions", "'linear'"),
     ),
     "patience without validation": Mistake(
         setting("training.patience=3", "data.file=only.npz"),

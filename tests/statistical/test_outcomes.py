@@ -50,7 +50,7 @@ Made = tuple[Executor, dict[str, Any]]
 
 
 def device() -> dict[str, Any]:
-    noise, flips = device_kraus(named_device_noise("fake_marrakesh"))
+    noise, flips = device_kraus(named_device_noise("fake_marrakesh", idle=False))
     return {"noise": noise, "flips": flips}
 
 
@@ -64,7 +64,10 @@ BACKENDS: dict[str, Callable[[], Made]] = {
     "exact, noise": lambda: (ExactExecutor(simple_noise(*STRENGTH)), simple()),
     "aer": lambda: (AerExecutor(), {}),
     "aer, noise": lambda: (AerExecutor(simple_noise(*STRENGTH)), simple()),
-    "aer, device": lambda: (AerExecutor(named_device_noise("fake_marrakesh")), device()),
+    "aer, device": lambda: (
+        AerExecutor(named_device_noise("fake_marrakesh", idle=False)),
+        device(),
+    ),
     "fake_marrakesh": lambda: (IBMExecutor("fake_marrakesh"), device()),
 }
 

@@ -28,7 +28,7 @@ def _simple() -> qrnn.Noise:
 
 
 def _device() -> qrnn.Noise:
-    return qrnn.named_device_noise("fake_marrakesh")
+    return qrnn.named_device_noise("fake_marrakesh", idle=False)
 
 
 BACKENDS: Backends = {

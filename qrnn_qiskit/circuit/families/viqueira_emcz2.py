@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, final
+from typing import final
 
-from pydantic import Field
 from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit, QuantumRegister
 
 from qrnn_qiskit.circuit.cell import Cell
-
-Positive = Annotated[int, Field(gt=0)]
+from qrnn_qiskit.circuit.families._parts import Natural, Positive, Weights, rotate
 
 
 @final
@@ -29,7 +27,7 @@ class ViqueiraEMCZ2:
     n_exchange: Positive = 1
     n_memory: Positive = 2
     layers: Positive = 3
-    reuploads: Annotated[int, Field(ge=0)] = 3
+    reuploads: Natural = 3
 
     def build(self) -> Cell:
         """The cell: P = 2 n_E n_x + 2 (n_E + n_M) L + n_E weights.
@@ -43,27 +41,19 @@ class ViqueiraEMCZ2:
         readout = ClassicalRegister(self.n_exchange, "readout")
         circuit = QuantumCircuit(io, hidden, readout, name="viqueira_emcz2")
         features = [Parameter(f"x_{e}") for e in range(self.n_exchange)]
-        weights: list[Parameter] = []
-
-        def weight() -> Parameter:
-            weights.append(Parameter(f"theta_{len(weights)}"))
-            return weights[-1]
-
+        weights = Weights()
         for qubit, feature in zip(io, features, strict=True):
             circuit.ry(feature, qubit)
             for _ in range(self.reuploads):
-                circuit.rx(weight(), qubit)
-                circuit.rz(weight(), qubit)
+                rotate(circuit, qubit, "xz", weights)
                 circuit.ry(feature, qubit)
-        qubits = [*io, *hidden]
         for _ in range(self.layers):
-            for qubit in qubits:
-                circuit.rx(weight(), qubit)
-                circuit.rz(weight(), qubit)
-            for first, second in pairwise(qubits):
+            for qubit in circuit.qubits:
+                rotate(circuit, qubit, "xz", weights)
+            for first, second in pairwise(circuit.qubits):
                 circuit.cz(first, second)
         for qubit in io:
-            circuit.rx(weight(), qubit)
+            rotate(circuit, qubit, "x", weights)
         circuit.measure(io, readout)
         circuit.reset(io)
         return Cell.from_circuit(circuit, weights=weights, features=features)

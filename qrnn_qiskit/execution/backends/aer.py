@@ -14,6 +14,7 @@ from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
 from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
 from qrnn_qiskit.execution.noise import Noise
+from qrnn_qiskit.execution.noise.insert import noisy_circuit, noisy_isa, with_plain_names
 from qrnn_qiskit.execution.per_circuit import PerCircuit
 from qrnn_qiskit.execution.results import LocalResults
 from qrnn_qiskit.occurrence import OccurrenceTable
@@ -41,11 +42,16 @@ class AerExecutor:
         self._noise = noise
         options = transpile or TranspileOptions()
         self._circuits = PerCircuit(
-            lambda unrolled: to_isa(
-                unrolled, noise.target if noise else _simulator().target, options
+            lambda unrolled: (
+                noisy_isa(unrolled, noise, options)
+                if noise
+                else to_isa(unrolled, _simulator().target, options)
             )
         )
-        self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
+        over = noise.over_rotations if noise else None
+        self._tables = PerCircuit(
+            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over)
+        )
         self._runs = PerCircuit(self._make_run)
         self._results = LocalResults()
 
@@ -62,12 +68,12 @@ class AerExecutor:
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run at once; returns an id for `fetch`."""
         isa, run = self.isa(unrolled), self._runs(unrolled)
-        shape = (unrolled.num_steps, unrolled.num_bits)
+        shape = (unrolled.num_steps, unrolled.num_clbits)
 
         def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
             return run.bits(isa.parameter_values(angles), shots, seed, shape)
 
-        return self._results.keep(sample_rows(request, unrolled.angle_map, shape, sampler))
+        return self._results.keep(sample_rows(request, unrolled, sampler))
 
     def poll(self, job: str) -> bool:
         """Always done."""
@@ -79,8 +85,11 @@ class AerExecutor:
 
     def _make_run(self, unrolled: UnrolledCircuit) -> AerRun:
         isa = self.isa(unrolled)
-        model = self._noise.aer_model(isa.qubits, local=True) if self._noise else None
-        return AerRun(_simulator(noise_model=model), isa.compact)
+        if self._noise is None:
+            return AerRun(_simulator(), isa.compact)
+        readout = self._noise.aer_model(isa.qubits, local=True, gates=False)
+        circuit = with_plain_names(noisy_circuit(isa, self._noise))
+        return AerRun(_simulator(noise_model=readout), circuit)
 
 
 def _simulator(**options: Any) -> AerSimulator:

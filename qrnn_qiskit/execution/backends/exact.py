@@ -12,12 +12,14 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.engine.forward import outputs as engine_outputs
 from qrnn_qiskit.engine.reverse import value_and_vjp
 from qrnn_qiskit.engine.sample import sample
+from qrnn_qiskit.engine.shifted import shifted_outputs
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
-from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
+from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions
 from qrnn_qiskit.execution.noise import Noise
+from qrnn_qiskit.execution.noise.insert import noisy_isa
 from qrnn_qiskit.execution.per_circuit import PerCircuit
 from qrnn_qiskit.execution.program import CompiledProgram, compile_isa, compile_unrolled
 from qrnn_qiskit.execution.results import LocalResults
@@ -51,7 +53,10 @@ class ExactExecutor:
         self._transpile = transpile or TranspileOptions()
         self._circuits = PerCircuit(self._make_isa)
         self._programs = PerCircuit(self._make_program)
-        self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
+        over = noise.over_rotations if noise else None
+        self._tables = PerCircuit(
+            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over)
+        )
         self._results = LocalResults()
 
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
@@ -61,11 +66,21 @@ class ExactExecutor:
     def exact_outputs(
         self, unrolled: UnrolledCircuit, plan: EvaluationPlan, kind: OutputKind
     ) -> Outputs:
-        """Exact outputs `[R, T, K]` of all rows."""
-        parts = [
-            self.forward(unrolled, plan.angles(unrolled.angle_map, slice(i, i + CHUNK_ROWS)), kind)
-            for i in range(0, plan.num_rows, CHUNK_ROWS)
-        ]
+        """Exact outputs `[R, T, K]` of all rows.
+
+        Rows with a shifted occurrence are worked out beside the row that they are shifted from.
+        """
+        compiled = self._programs(unrolled)
+        base = compiled.angles(plan.angles(unrolled.angle_map, slice(0, plan.num_sequences)))
+        parts = []
+        for start in range(0, plan.num_rows, CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            angles = compiled.angles(plan.angles(unrolled.angle_map, rows))
+            if kind == "z" and np.any(plan.occurrence[rows] >= 0):
+                part = shifted_outputs(compiled.program, base, angles, plan.sequence[rows])
+            else:
+                part = engine_outputs(compiled.program, angles, kind=kind)
+            parts.append(part)
         return Outputs(np.concatenate(parts))
 
     def forward(self, unrolled: UnrolledCircuit, angles: Array, kind: OutputKind) -> Array:
@@ -105,11 +120,6 @@ class ExactExecutor:
         compiled = self._programs(unrolled)
         plan = request.plan
         count = plan.repeats * request.shots
-        # Row r draws from a stream of its own, so that chunks do not matter.
-        seeds = [
-            int(stream.generate_state(1, np.uint64)[0])
-            for stream in np.random.SeedSequence(request.seed).spawn(plan.num_rows)
-        ]
         parts: list[PackedBits] = []
         step = max(1, CHUNK_SHOTS // int(count.max()))
         for start in range(0, plan.num_rows, step):
@@ -117,12 +127,13 @@ class ExactExecutor:
             angles = compiled.angles(plan.angles(unrolled.angle_map, rows))
             parts.append(
                 PackedBits.from_bits(
-                    sample(compiled.program, angles, count[rows], seeds[rows]), count[rows]
+                    sample(compiled.program, angles, count[rows], request.seed, first_row=start),
+                    count[rows],
                 )
             )
         packed = np.concatenate([part.packed for part in parts])
-        shape = (unrolled.num_steps, unrolled.num_bits)
-        return self._results.keep(PackedBits(packed, count, *shape))
+        shape = (unrolled.num_steps, unrolled.num_clbits)
+        return self._results.keep(PackedBits(packed, count, *shape, unrolled.cell.postselected))
 
     def poll(self, job: str) -> bool:
         """Always done."""
@@ -134,7 +145,7 @@ class ExactExecutor:
 
     def _make_isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         if self._noise is not None:
-            return to_isa(unrolled, self._noise.target, self._transpile)
+            return noisy_isa(unrolled, self._noise, self._transpile)
         order = {name: i for i, name in enumerate(unrolled.occurrences.names)}
         columns = np.array([order[p.name] for p in unrolled.circuit.parameters], dtype=np.intp)
         return ISACircuit(unrolled.circuit, columns, tuple(range(unrolled.circuit.num_qubits)))

@@ -57,7 +57,7 @@ def fake_device_noise(name: str) -> Noise:
     Raises:
         BackendError: for an unknown name.
     """
-    return device_noise(fake_device(name).target)
+    return device_noise(fake_device(name).target, idle=False)
 
 
 @lru_cache(maxsize=1)
@@ -119,12 +119,12 @@ class IBMExecutor:
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run in local mode; returns an id for `fetch`."""
         isa, simulator = self.isa(unrolled), self._simulators(unrolled)
-        shape = (unrolled.num_steps, unrolled.num_bits)
+        shape = (unrolled.num_steps, unrolled.num_clbits)
 
         def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
             return self._sample(simulator, isa, angles, shots, seed, shape)
 
-        return self._results.keep(sample_rows(request, unrolled.angle_map, shape, sampler))
+        return self._results.keep(sample_rows(request, unrolled, sampler))
 
     def poll(self, job: str) -> bool:
         """Always done in local mode."""

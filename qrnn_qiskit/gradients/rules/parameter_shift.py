@@ -15,6 +15,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from qrnn_qiskit.angle_map import SparseJacobian
 from qrnn_qiskit.gradients.plan import EvaluationPlan, Rows, build_plan
 from qrnn_qiskit.gradients.problem import GradientProblem
 
@@ -34,6 +35,15 @@ class ParameterShift:
     def plan(self, problem: GradientProblem) -> EvaluationPlan:
         """Rows ordered by sequence, occurrence and sign (+, -)."""
         jacobian = problem.angle_map.weight_jacobian(problem.weights, problem.features)
+        return self.plan_for(problem, jacobian)
+
+    def plan_for(self, problem: GradientProblem, jacobian: SparseJacobian) -> EvaluationPlan:
+        """The plan for derivatives by anything that angles depend on.
+
+        Args:
+            problem: the point and data.
+            jacobian: d(angle)/d(input); its columns become the plan's `term_weight`.
+        """
         influence: NDArray[np.bool_] = problem.occurrences.influence & problem.steps
         if not self.causal:
             influence = np.broadcast_to(problem.steps, influence.shape)

@@ -86,6 +86,8 @@ def select_pairs(
         sequence=full.sequence[rows],
         occurrence=full.occurrence[rows],
         shift=full.shift[rows],
+        second=full.second[rows],
+        second_shift=full.second_shift[rows],
         repeats=repeats[rows],
         mask=full.mask[rows],
         term_row=new_row[term_row],

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
-from qiskit.circuit.library import ECRGate, RYGate, UnitaryGate, XGate
+from qiskit.circuit.library import ECRGate, RXGate, RYGate, UnitaryGate, XGate
 from qiskit.quantum_info import random_unitary
 
 from qrnn_qiskit.circuit import FAMILIES, Cell, build_cell, load_cell, to_qasm, unroll
 from qrnn_qiskit.circuit.qasm import parse_qasm
 from qrnn_qiskit.errors import CellError
 from qrnn_qiskit.run.cells import export_cell
-from tests.strategies import DrawnCell, cells
+from tests.strategies import DrawnCell, cells, postselected_cells
 from tests.unit.circuit.test_rewrite import GATES, cell_of, label
 
 CIRCUITS = Path(__file__).parents[3] / "circuits"
@@ -52,6 +52,23 @@ def test_random_cells_come_back_the_same(drawn: DrawnCell) -> None:
     check_round_trip(
         Cell.from_circuit(drawn.circuit, weights=drawn.weights, features=drawn.features, name="c")
     )
+
+
+@given(postselected_cells(max_steps=1))
+def test_post_selected_cells_come_back_the_same(drawn: DrawnCell) -> None:
+    cell = Cell.from_circuit(
+        drawn.circuit,
+        weights=drawn.weights,
+        features=drawn.features,
+        name="c",
+        postselected=drawn.postselected,
+    )
+    check_round_trip(cell)
+    assert round_trip(cell).postselected == cell.postselected
+    plain = Cell.from_circuit(
+        drawn.circuit, weights=drawn.weights, features=drawn.features, name="c"
+    )
+    assert plain.digest != cell.digest
 
 
 @given(
@@ -88,6 +105,35 @@ def test_parity2_comes_back_the_same() -> None:
 def test_every_gate_comes_back_the_same(gate: Any) -> None:
     cell = cell_of(gate)
     assert round_trip(cell).digest == cell.digest
+
+
+def test_digest_does_not_depend_on_the_order_of_terms() -> None:
+    a, b, c = (Parameter(name) for name in "abc")
+    pairs = [
+        (0.5 * b + 0.5 * c, 0.5 * c + 0.5 * b),
+        (a * b * c - a / 3 + 0.1, 0.1 - a / 3 + c * b * a),
+        ((a + b) * (c - 1) / b, (1 / b) * (-1 + c) * (b + a)),
+        (a.sin() * b + c.exp(), c.exp() + b * a.sin()),
+    ]
+    for first, second in pairs:
+        names = sorted({p.name for p in (first + second + a * b * c).parameters})
+        digests = set()
+        for angle in (first, second):
+            io = QuantumRegister(1, "io")
+            circuit = QuantumCircuit(io, ClassicalRegister(1, "readout"), name="c")
+            circuit.ry(angle, 0)
+            circuit.measure(0, 0)
+            parameters = [Parameter(name) for name in names]
+            given = {p.name: p for p in circuit.parameters}
+            weights = [given.get(p.name, p) for p in parameters]
+            digests.add(Cell.from_circuit(circuit, weights=weights, features=[]).digest)
+        assert len(digests) == 1
+
+
+def test_exported_numbers_have_all_their_digits() -> None:
+    a = Parameter("a")
+    assert "rx(0.3333333333333333*a + 0.1) hidden[0];" in to_qasm(cell_of(RXGate(a / 3 + 0.1)))
+    assert "rx(-pi/2*a) hidden[0];" in to_qasm(cell_of(RXGate(-np.pi / 2 * a)))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from qrnn_qiskit.circuit import Cell, UnrolledCircuit, build_cell, unroll
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.bits import OutputKind
 from qrnn_qiskit.execution.dead_weights import EXACT, NUMERICAL, dead_weights
-from tests.strategies import DrawnCell, cells
+from tests.strategies import DrawnCell, cells, postselected_cells
 
 Build = Callable[[QuantumCircuit, list[Parameter]], None]
 
@@ -64,6 +64,52 @@ def test_no_influence_means_no_derivative(drawn: DrawnCell) -> None:
     mask = unrolled.occurrences.influence
     assert np.all(derivatives(unrolled, "z")[~mask] < 1e-12)
     assert np.all(derivatives(unrolled, "probabilities")[~mask] < 1e-12)
+
+
+@given(postselected_cells(max_steps=4))
+def test_no_influence_on_raw_values_means_no_derivative(drawn: DrawnCell) -> None:
+    cell = Cell.from_circuit(
+        drawn.circuit,
+        weights=drawn.weights,
+        features=drawn.features,
+        name="drawn",
+        postselected=drawn.postselected,
+    )
+    unrolled = unroll(cell, drawn.num_steps)
+    mask = unrolled.occurrences.influence
+    assert np.all(derivatives(unrolled, "z")[~mask] < 1e-12)
+    assert np.all(derivatives(unrolled, "probabilities")[~mask] < 1e-12)
+
+
+def test_a_post_selected_bit_reaches_later_outputs() -> None:
+    """Its qubit is reset, so only the flag carries the rotation's influence on."""
+    for postselected in ([], ["flag"]):
+        circuit = QuantumCircuit(
+            QuantumRegister(2, "io"), ClassicalRegister(1, "flag"), ClassicalRegister(1, "readout")
+        )
+        w = Parameter("w")
+        circuit.ry(w, 0)
+        circuit.h(1)
+        circuit.measure(0, 0)
+        circuit.measure(1, 1)
+        circuit.reset([0, 1])
+        cell = Cell.from_circuit(circuit, weights=[w], features=[], postselected=postselected)
+        mask = unroll(cell, 3).occurrences.influence
+        expected = np.triu(np.ones((3, 3), dtype=bool)) if postselected else np.eye(3, dtype=bool)
+        assert np.array_equal(mask, expected)
+
+
+def test_the_same_qubit_measured_twice_in_a_step() -> None:
+    """Its mixture is maximal, its state given the first bit is not: the joint outcome feels w."""
+    circuit = QuantumCircuit(QuantumRegister(1, "io"), ClassicalRegister(2, "readout"))
+    w = Parameter("w")
+    circuit.h(0)
+    circuit.measure(0, 0)
+    circuit.ry(w, 0)
+    circuit.measure(0, 1)
+    unrolled = unroll(Cell.from_circuit(circuit, weights=[w], features=[]), 1)
+    assert derivatives(unrolled, "probabilities")[0, 0] > 0.1
+    assert unrolled.occurrences.influence[0, 0]
 
 
 @given(cells(max_steps=4))

@@ -171,6 +171,43 @@ def test_last_step_statements_are_kept_apart() -> None:
     assert angles(cell, [0.7], [0.4]) == pytest.approx([0.4, 0.28, 0.7])
 
 
+def test_post_selected_registers() -> None:
+    text = program("ry(theta_0) io[0];\nflag[1] = measure hidden[0];\nflag[0] = measure io[0];")
+    text = text.replace("bit[1] readout;", "bit[1] readout;\n@qrnn.postselect\nbit[2] flag;")
+    cell = parse(text)
+    assert cell.postselected == (1, 2)
+    assert (cell.num_bits, cell.num_clbits) == (1, 3)
+    assert parse(text.replace("@qrnn.postselect\n", "")).postselected == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            "@qrnn.postselect\nry(theta_0) io[0];",
+            "cell.qasm:10: @qrnn.postselect stands on the line",
+        ),
+        ("@qrnn.postselect 1\nbit[1] flag;", "cell.qasm:10: @qrnn.postselect takes no argument"),
+        (
+            "@qrnn.postselect\nbit[1] flag;",
+            "cell.qasm: cell 'cell': classical bit 1 is never measured",
+        ),
+    ],
+)
+def test_wrong_post_selection(wrong: str, message: str) -> None:
+    with pytest.raises(CellError) as error:
+        parse(program(wrong))
+    assert message in str(error.value)
+
+
+def test_a_cell_of_post_selected_bits_alone_has_no_output() -> None:
+    text = program("ry(theta_0) io[0];").replace(
+        "bit[1] readout", "@qrnn.postselect\nbit[1] readout"
+    )
+    with pytest.raises(CellError, match="all classical bits are post-selected"):
+        parse(text)
+
+
 def test_a_weight_that_only_the_last_step_uses() -> None:
     inputs = INPUTS + "@qrnn.weight\ninput float[64] theta_10;\n"
     inputs += "@qrnn.weight\ninput float[64] theta_2;\n"

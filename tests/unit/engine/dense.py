@@ -148,13 +148,19 @@ def random_kraus(rng: np.random.Generator, k: int, count: int) -> list[Matrix]:
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, max_qubits: int = 3, max_operations: int = 12) -> Case:
+def cases(
+    draw: st.DrawFn, *, max_qubits: int = 3, max_operations: int = 12, noise: bool = True
+) -> Case:
     """Rotations, channels, measurements with readout errors and resets, in any order."""
     n = draw(st.integers(1, max_qubits))
     steps = draw(st.integers(1, 3))
     bits = draw(st.integers(1, 2))
     num_angles = draw(st.integers(1, 8))
-    kinds = draw(st.lists(st.sampled_from("rrrrrruudkkmmmz"), max_size=max_operations))
+    kinds = draw(
+        st.lists(
+            st.sampled_from("rrrrrruudkkmmmz" if noise else "rrrrrruummmz"), max_size=max_operations
+        )
+    )
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     operations: list[Operation] = []
     kraus: dict[int, list[Matrix]] = {}
@@ -165,7 +171,8 @@ def cases(draw: st.DrawFn, *, max_qubits: int = 3, max_operations: int = 12) -> 
             generator = "".join(rng.choice(list("IXYZ"), k, p=[0.1, 0.3, 0.3, 0.3]))
             operations.append(Rotation(generator, qubits, int(rng.integers(num_angles))))
         elif kind == "m":
-            flip = (0.0, 0.0) if rng.random() < 0.5 else (float(rng.random()), float(rng.random()))
+            ideal = not noise or rng.random() < 0.5
+            flip = (0.0, 0.0) if ideal else (float(rng.random()), float(rng.random()))
             step, bit = int(rng.integers(steps)), int(rng.integers(bits))
             operations.append(Measure(qubits[0], step, bit, flip))
         elif kind == "z":

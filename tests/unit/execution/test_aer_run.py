@@ -42,7 +42,7 @@ def test_no_run_has_too_many_shots_of_a_row(shots: int) -> None:
     """Every row gets its shots, in pieces of at most 2113, from disjoint random numbers."""
     seen: list[tuple[int, int, int]] = []
     unrolled = unrolled_parity()
-    bits = aer_run.sample_rows(request(3, shots, 11), unrolled.angle_map, (3, 1), record(seen))
+    bits = aer_run.sample_rows(request(3, shots, 11), unrolled, record(seen))
     assert bits.count.tolist() == [shots] * 3
     assert sum(rows * each for rows, each, _ in seen) == 3 * shots
     used = [np.arange(each) + seed + 2113 * row for rows, each, seed in seen for row in range(rows)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from qrnn_qiskit.execution import bits as bits_module
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
-from tests.reference import Bits, joint_moments
+from tests.reference import Bits, joint_moments, raw_values
 
 Measured = NDArray[np.uint8]
 
@@ -64,6 +64,28 @@ def test_mean_and_covariance_of_each_row(
         assert outputs.mean[row].ravel() == pytest.approx(of_row.mean(axis=0), abs=1e-15)
         assert outputs.covariance[row] == pytest.approx(np.cov(of_row.T), abs=1e-14)
     assert outputs.mean.shape == (5, 3, 2 if kind == "z" else 4)
+
+
+@pytest.mark.parametrize("kind", ["z", "probabilities"])
+@pytest.mark.parametrize("postselected", [(0,), (1,), (0, 2)])
+def test_raw_values_of_post_selected_bits(kind: OutputKind, postselected: tuple[int, ...]) -> None:
+    """Each value times kept, then kept; with their covariance."""
+    bits, _ = measured([30, 12], 3, 3)
+    packed = PackedBits.from_bits(bits, np.array([30, 12]), postselected)
+    packed = PackedBits.from_bytes(packed.to_bytes())
+    outputs = packed.outputs(kind)
+    for row, part in enumerate((bits[:30], bits[30:])):
+        joint: dict[Bits, float] = {}
+        for shot in part.reshape(len(part), -1).tolist():
+            joint[tuple(shot)] = joint.get(tuple(shot), 0.0) + 1.0 / len(part)
+        expected = raw_values(joint, (3, 3), postselected, kind)
+        assert outputs.mean[row] == pytest.approx(expected, abs=1e-14)
+    assert outputs.covariance is not None
+    kept = np.all(bits[:30, :2][:, :, list(postselected)] == 0, axis=(1, 2))
+    width = outputs.mean.shape[2]
+    assert outputs.covariance[0, 2 * width - 1, 2 * width - 1] == pytest.approx(
+        np.var(kept, ddof=1)
+    )
 
 
 def test_one_shot_has_a_mean_and_no_spread() -> None:

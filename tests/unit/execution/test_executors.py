@@ -145,12 +145,10 @@ def test_exact_rows_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> 
     assert pieces == pytest.approx(whole, abs=1e-15)
 
 
-def test_device_noise_on_aer_equals_the_fake_device_bit_for_bit() -> None:
-    """Rows, repeats and split rows alike: two ways to one noisy device."""
-    plan = plan_of(3).with_repeats(np.array([1, 2, 1]))
-    aer, device = AerExecutor(named_device_noise("fake_marrakesh")), IBMExecutor("fake_marrakesh")
-    assert aer.isa(UNROLLED).circuit == device.isa(UNROLLED).circuit
-    assert np.array_equal(sampled(aer, plan, 300, 5), sampled(device, plan, 300, 5))
+def test_device_noise_on_aer_is_of_the_circuit_that_the_fake_device_runs() -> None:
+    """That their outcomes agree is shown with shots, against one reference."""
+    aer = AerExecutor(named_device_noise("fake_marrakesh", idle=False))
+    assert aer.isa(UNROLLED).circuit == IBMExecutor("fake_marrakesh").isa(UNROLLED).circuit
 
 
 def test_refused_devices() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,12 +23,17 @@ from qrnn_qiskit import (
 )
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.execution.isa import TranspileOptions
+from qrnn_qiskit.execution.make import make_noise
+from qrnn_qiskit.spec.noise import NoiseSpec
 from tests.strategies import DrawnCell, cells
 
-NOISES = {
+NOISES: dict[str, Callable[[], Noise | None]] = {
     "simple": lambda: simple_noise(0.03, 0.06, 0.04),
-    "fake_marrakesh": lambda: named_device_noise("fake_marrakesh"),
+    "fake_marrakesh": lambda: named_device_noise("fake_marrakesh", idle=False),
     "fake_boston": lambda: named_device_noise("fake_boston"),
+    "over-rotated": lambda: make_noise(
+        NoiseSpec(preset="bad", over_rotation=0.3, measurement_dephasing=0.1)
+    ),
 }
 
 
@@ -81,7 +88,7 @@ def test_ideal_executors_use_the_circuits_own_table() -> None:
 
 def test_every_executor_of_a_device_has_the_same_table() -> None:
     unrolled = unroll(build_cell("viqueira_emcz2", {"layers": 1}), 2)
-    noise = named_device_noise("fake_marrakesh")
+    noise = named_device_noise("fake_marrakesh", idle=False)
     executors = (ExactExecutor(noise), AerExecutor(noise), IBMExecutor("fake_marrakesh"))
     first, *others = (executor.occurrences(unrolled).influence for executor in executors)
     assert all(np.array_equal(first, other) for other in others)

@@ -21,6 +21,8 @@ READOUTS = [
     Readout("scale", 3, 3, scale=-2.0, max_scale=5.0),
     Readout("scale", 2, 2, max_scale=None, train_bias=False),
     Readout("scale", 2, 2, scale=3.0, max_scale=2.0, train_scale=False),
+    Readout("scale", 3, 1, scale=2.0),
+    Readout("scale", 4, 2, train_bias=False),
     Readout("linear", 3, 2),
     Readout("linear", 2, 3, max_scale=1.5, train_bias=False),
     Readout("linear", 2, 1, train_scale=False),
@@ -52,7 +54,7 @@ def test_gradients_agree_with_finite_differences(readout: Readout) -> None:
         slope = value(parameters + h * unit, outputs) - value(parameters - h * unit, outputs)
         assert by_parameters[i] == pytest.approx(slope / (2 * h), abs=1e-8)
     _, cotangent = loss.value_and_cotangent(readout.predict(parameters, outputs), targets, mask)
-    curvature = loss.curvature(readout.predict(parameters, outputs), mask)
+    curvature = loss.curvature(readout.predict(parameters, outputs), targets, mask)
     sensitivity = readout.gradient_sensitivity(parameters, outputs, cotangent, curvature)
     assert sensitivity.shape == (readout.num_parameters, *outputs.shape)
     for at in np.ndindex(outputs.shape):
@@ -146,7 +148,7 @@ def test_from_spec() -> None:
     assert Readout.from_spec(spec(), num_values=1, num_targets=1).num_parameters == 0
     linear = Readout.from_spec(spec(head="linear"), num_values=2, num_targets=1)
     assert linear.num_parameters == 3
-    with pytest.raises(SpecError, match="gives 2 output values per step, but the data have 1"):
+    with pytest.raises(SpecError, match="gives 2 output values per step, but 1"):
         Readout.from_spec(spec(), num_values=2, num_targets=1)
     with pytest.raises(SpecError, match=r"scale = 10\.0: must be smaller"):
         Readout.from_spec(spec(head="scale", scale=10.0), num_values=1, num_targets=1)

@@ -131,6 +131,9 @@ class Recorder:
         if len(self.steps) == self.interrupt_after:
             raise KeyboardInterrupt
 
+    def part(self, text: str) -> None:
+        self.messages.append(text)
+
     def message(self, text: str) -> None:
         self.messages.append(text)
 

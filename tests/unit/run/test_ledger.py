@@ -15,10 +15,12 @@ from qrnn_qiskit import UnrolledCircuit, build_cell, unroll
 from qrnn_qiskit.cli import main
 from qrnn_qiskit.errors import PendingError, RunError
 from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.service import Block, LocalService
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.jobs import run_job
 from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.submission import Submission
 from tests.unit.run.queue_executor import QueueExecutor
 from tests.unit.run.small import contents, history, write_job
 
@@ -46,8 +48,9 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture
 def evaluator(unrolled: UnrolledCircuit, ledger: Ledger) -> Callable[..., Evaluator]:
-    def make(executor: QueueExecutor, **options: Any) -> Evaluator:
-        return Evaluator(unrolled, executor, ledger=ledger, **{"seed": 3, **options})
+    def make(executor: QueueExecutor, *, seed: int = 3, wait: bool = True) -> Evaluator:
+        submission = Submission(ledger, LocalService(executor), unrolled, wait=wait)
+        return Evaluator(unrolled, executor, submission=submission, seed=seed)
 
     return make
 
@@ -55,7 +58,9 @@ def evaluator(unrolled: UnrolledCircuit, ledger: Ledger) -> Callable[..., Evalua
 def stored(folder: Path) -> list[tuple[Any, ...]]:
     """What another process sees: state, job, plan and result, the payloads' names checked."""
     database = sqlite3.connect(folder / "ledger.sqlite")
-    rows = database.execute("SELECT state, job, plan, result FROM request").fetchall()
+    rows = database.execute(
+        "SELECT job.state, job, plan, result FROM job JOIN request USING (address)"
+    ).fetchall()
     database.close()
     for row in rows:
         for name in filter(None, row[2:]):
@@ -74,7 +79,7 @@ def test_each_state_is_durable_before_the_next_act(
     evaluator(executor).outputs(plan, SHOTS, CALL)
     seen.extend(stored(tmp_path))
     assert [(state, job) for state, job, *_ in seen] == [
-        ("planned", None),
+        ("intent", None),
         ("submitted", "job-0"),
         ("completed", "job-0"),
     ]
@@ -105,7 +110,8 @@ def test_replay_returns_what_was_recorded_not_what_a_backend_would_say_now(
     evaluator(QueueExecutor()).outputs(plan, SHOTS, CALL)
     count = np.array([SHOTS, SHOTS])
     ones = PackedBits.from_bits(np.ones((2 * SHOTS, 2, 1), dtype=np.uint8), count)
-    ledger.complete(CALL.address, ones.to_bytes())
+    (row,) = ledger.jobs()
+    ledger.completed(row.number, ones.to_bytes())
     replayed = evaluator(QueueExecutor()).outputs(plan, SHOTS, CALL)
     np.testing.assert_array_equal(replayed.mean, -np.ones((2, 2, 1)))
 
@@ -154,7 +160,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     database.execute("PRAGMA user_version = 99")
     database.close()
     before = contents(tmp_path)
-    with pytest.raises(RunError, match="has format 99, but this version reads 1: upgrade"):
+    with pytest.raises(RunError, match="has format 99, but this version reads up to 2: upgrade"):
         Ledger(tmp_path)
     assert contents(tmp_path) == before
 
@@ -170,15 +176,15 @@ def test_something_else_than_a_ledger_is_refused(tmp_path: Path) -> None:
 
 
 def test_looking_at_a_ledger_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.plan("a", "digest", 10, b"plan")
+    ledger.plan("a", "digest", 10, b"plan", [(Block(0, 1, 0, 10), 0.0)])
     before = contents(tmp_path)
-    other = Ledger(tmp_path)
-    assert [(entry.address, entry.state) for entry in other.entries()] == [("a", "planned")]
+    other = Ledger(tmp_path, looking=True)
+    assert [(entry.address, entry.state) for entry in other.requests()] == [("a", "planned")]
     other.close()
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("state", ["planned", "submitted"])
+@pytest.mark.parametrize("state", ["intent", "submitted"])
 def test_an_evaluation_that_was_cut_short_is_done_again_with_the_same_bits(
     evaluator: Callable[..., Evaluator], plan: EvaluationPlan, ledger: Ledger, state: str
 ) -> None:
@@ -189,17 +195,17 @@ def test_an_evaluation_that_was_cut_short_is_done_again_with_the_same_bits(
         raise Cut
 
     executor = QueueExecutor()
-    if state == "planned":
+    if state == "intent":
         executor.on_submit = cut
     else:
         executor.on_poll = cut
     with pytest.raises(Cut):
         evaluator(executor).outputs(plan, SHOTS, CALL)
-    assert [entry.state for entry in ledger.entries()] == [state]
+    assert [row.state for row in ledger.jobs()] == [state]
     resumed = evaluator(QueueExecutor()).outputs(plan, SHOTS, CALL)
     expected = Evaluator(evaluator(executor).unrolled, QueueExecutor(), seed=3)
     np.testing.assert_array_equal(resumed.mean, expected.outputs(plan, SHOTS, CALL).mean)
-    assert [entry.state for entry in ledger.entries()] == ["completed"]
+    assert [row.state for row in ledger.jobs()] == ["completed"]
 
 
 def test_nobody_waits_for_a_pending_job_unless_asked_to(
@@ -211,7 +217,7 @@ def test_nobody_waits_for_a_pending_job_unless_asked_to(
     executor = QueueExecutor(done=False)
     with pytest.raises(PendingError, match="job job-0 is not done yet"):
         evaluator(executor, wait=False).outputs(plan, SHOTS, CALL)
-    assert [(e.state, e.job) for e in ledger.entries()] == [("submitted", "job-0")]
+    assert [(row.state, row.job) for row in ledger.jobs()] == [("submitted", "job-0")]
 
     slept: list[float] = []
 
@@ -222,7 +228,7 @@ def test_nobody_waits_for_a_pending_job_unless_asked_to(
     monkeypatch.setattr("time.sleep", sleep)
     evaluator(executor).outputs(plan, SHOTS, CALL)
     assert len(slept) == 3
-    assert [entry.state for entry in ledger.entries()] == ["completed"]
+    assert [row.state for row in ledger.jobs()] == ["completed"]
 
 
 def test_a_training_without_waiting_goes_on_later(

@@ -156,6 +156,16 @@ def test_override(write: Write, override: str, path: tuple[str, ...], value: Any
             {"noise": {"readout": 0.1}},
             {"noise": {"readout": 0.1}},
         ),
+        (
+            {"noise": {"preset": "good", "t1_us": 3.0, "t2_us": 4.0, "scale": 2.0}},
+            {"noise": {"device": "d"}},
+            {"noise": {"device": "d", "scale": 2.0}},
+        ),
+        (
+            {"noise": {"preset": "good", "t1_us": 300.0, "scale": 2.0}},
+            {"noise": {"preset": "bad"}},
+            {"noise": {"preset": "bad", "scale": 2.0}},
+        ),
         # Both in one layer: left to the validation.
         (
             {"cell": {"name": "a"}},

@@ -26,6 +26,7 @@ from qrnn_qiskit.spec import (
     json_schema,
 )
 from qrnn_qiskit.spec.job import keys_of
+from qrnn_qiskit.spec.noise import PRESETS
 
 
 def minimal(**tables: Any) -> Job:
@@ -137,6 +138,33 @@ def test_python_may_write_source_for_from() -> None:
             {"noise": {"device": "fake_boston", "depolarizing_2q": 0.1}},
             "noise.depolarizing_2q = 0.1: cannot be given with noise.device = 'fake_boston'",
         ),
+        (
+            {"noise": {"device": "fake_boston", "preset": "bad"}},
+            "noise.preset = 'bad': cannot be given with noise.device = 'fake_boston'",
+        ),
+        ({"noise": {"readout": [0.1, 1.2]}}, "noise.readout[1] = 1.2: must be between 0 and 1"),
+        (
+            {"noise": {"readout": [[0.1, 0.1], [-0.1, 0.2]]}},
+            "noise.readout[1][0] = -0.1: must be between 0 and 1",
+        ),
+        ({"noise": {"t2_us": 50}}, "noise.t2_us = 50.0: needs noise.t1_us beside it"),
+        ({"noise": {"t1_us": 0}}, "noise.t1_us = 0: must be greater than 0"),
+        ({"noise": {"t1_us": 10, "t2_us": 21}}, "noise.t2_us = 21.0: must be at most 2 T1 = 20 us"),
+        ({"noise": {"preset": "bad", "t1_us": 20}}, "noise.t2_us = 60.0: must be at most 2 T1 = 4"),
+        (
+            {"noise": {"t1_us": [10, 20], "t2_us": [20, 41]}},
+            "noise.t2_us[1] = 41.0: must be at most 2 T1 = 40 us",
+        ),
+        (
+            {"noise": {"t1_us": [10, 20], "t2_us": [20, 40, 3]}},
+            "noise.t2_us = [20.0, 40.0, 3.0]: has 3 values, but noise.t1_us has 2",
+        ),
+        (
+            {"noise": {"preset": "bad", "scale": 60}},
+            "noise.scale = 60.0: makes noise.depolarizing_2q = 0.02 a probability above 1",
+        ),
+        ({"noise": {"scale": -1}}, "noise.scale = -1: must be at least 0"),
+        ({"noise": {"preset": "god"}}, "noise.preset = 'god': must be 'good', 'typical' or 'bad'"),
         ({"readout": {"scale": "big"}}, "readout.scale = 'big': must be a number"),
         ({"readout": {"train_bias": 1}}, "readout.train_bias = 1: must be true or false"),
         ({"readout": {"max_scale": 0}}, "readout.max_scale = 0: must be greater than 0"),
@@ -166,7 +194,7 @@ def test_an_unbounded_scale_is_said_by_a_word() -> None:
 def test_plain_data_have_all_defaults_but_those_of_the_data() -> None:
     tables = job_to_dict(minimal(data={"name": "elnino", "window": 6}))
     assert tables["data"] == {"name": "elnino", "window": 6}
-    assert tables["training"] == {"steps": 100, "validate_every": 10}
+    assert tables["training"] == {"steps": 100, "validate_every": 10, "keep_weights": False}
     assert "noise" not in tables
     assert tables["initial"]["high"] == 2 * math.pi
 
@@ -175,6 +203,14 @@ positive = st.integers(1, 10**9)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 option = st.one_of(floats, st.booleans(), st.integers(), st.text(), st.lists(st.integers()))
 options = st.dictionaries(st.sampled_from(["alpha", "beta", "gamma"]), option)
+
+
+NOISES = [
+    None,
+    NoiseSpec(device="d"),
+    NoiseSpec(readout=0.25),
+    NoiseSpec(preset="bad", t1_us=(60.0, 70.0)),
+]
 
 
 @st.composite
@@ -194,7 +230,7 @@ def jobs(draw: st.DrawFn) -> Job:
             scale=draw(floats),
             max_scale=draw(st.none() | st.floats(0.1, 1e300)),
         ),
-        noise=draw(st.sampled_from([None, NoiseSpec(device="d"), NoiseSpec(readout=0.25)])),
+        noise=draw(st.sampled_from(NOISES)),
         training=TrainingSpec(steps=draw(positive), batch_size=draw(st.none() | positive)),
         initial=InitialSpec(source=draw(st.sampled_from([None, Path("/run")]))),
     )
@@ -232,3 +268,14 @@ def test_schema_describes_every_key() -> None:
         "OptimizerSpec",
     ]
     json.dumps(schema, allow_nan=False)
+
+
+def test_noise_is_the_preset_under_the_keys_given_and_scaled() -> None:
+    spec = NoiseSpec(preset="bad", readout=(0.01, 0.02), scale=2.0)
+    values = spec.scaled()
+    assert values["readout"] == (0.02, 0.04)
+    assert values["depolarizing_2q"] == 2 * PRESETS["bad"]["depolarizing_2q"]
+    assert values["t1_us"] == PRESETS["bad"]["t1_us"] / 2
+    assert values["measure_ns"] == PRESETS["bad"]["measure_ns"]
+    assert "t1_us" not in NoiseSpec(preset="bad", scale=0.0).scaled()
+    assert NoiseSpec().scaled() == {}

@@ -1,0 +1,89 @@
+"""Commands about devices and QPU jobs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qrnn_qiskit.cli.options import AsJson
+from qrnn_qiskit.cli.output import show_json, show_line, show_mapping
+
+RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")]
+ledger = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The record of a run.")
+
+
+def cancel(run: RunDirectory, as_json: AsJson = False) -> None:
+    """Cancel the QPU jobs of a run that still wait; what is paid for stays."""
+    from qrnn_qiskit.run.remote import cancel_run
+
+    done = cancel_run(run)
+    show_json(done) if as_json else show_mapping(done)
+
+
+def fetch(run: RunDirectory, as_json: AsJson = False) -> None:
+    """Collect finished results of a run without continuing it."""
+    from qrnn_qiskit.run.remote import fetch_run
+
+    done = fetch_run(run)
+    show_json(done) if as_json else show_mapping(done)
+
+
+def resolve(
+    run: RunDirectory,
+    submitted: Annotated[
+        str | None,
+        typer.Option("--submitted", metavar="ID", help="The submission became this QPU job."),
+    ] = None,
+    not_submitted: Annotated[
+        bool, typer.Option("--not-submitted", help="The submission was not accepted: send again.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Submit the work of failed or lost QPU jobs again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Decide what became of a submission that got no answer, or consent to pay again."""
+    from qrnn_qiskit.run.remote import resolve_run
+
+    done = resolve_run(run, submitted=submitted, not_submitted=not_submitted, again=again)
+    if as_json:
+        show_json(done)
+    else:
+        for line in done["decided"]:
+            show_line(line)
+
+
+class Format(StrEnum):
+    """How a ledger is written."""
+
+    csv = "csv"
+    jsonl = "jsonl"
+
+
+@ledger.command()
+def export(
+    run: RunDirectory,
+    form: Annotated[
+        Format, typer.Option("--format", help="One table, or JSON lines.")
+    ] = Format.csv,
+    as_json: AsJson = False,
+) -> None:
+    """Print every QPU job of a run: what was asked, paid and received."""
+    from qrnn_qiskit.run.remote import export_ledger
+
+    records = export_ledger(run)
+    if as_json:
+        show_json(records)
+    elif form is Format.jsonl:
+        for record in records:
+            show_line(json.dumps(record, allow_nan=False))
+    elif records:
+        writer = csv.DictWriter(sys.stdout, list(records[0]))
+        writer.writeheader()
+        writer.writerows(records)

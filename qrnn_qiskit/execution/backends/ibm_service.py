@@ -1,0 +1,382 @@
+"""Real devices: blocks of rows as QPU jobs of IBM's service, through the client-side Sampler."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, final
+
+import numpy as np
+
+from qrnn_qiskit.circuit.unroll import UnrolledCircuit
+from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.backends import ibm_checks
+from qrnn_qiskit.execution.backends.aer import step_bits
+from qrnn_qiskit.execution.backends.ibm_checks import (
+    Limits,
+    check_angles,
+    check_circuit,
+    check_options,
+    sampler_options,
+)
+from qrnn_qiskit.execution.backends.ibm_client import Client, says_too_large
+from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.executor import EvaluationRequest
+from qrnn_qiskit.execution.influence import noisy_occurrences
+from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, device_duration, to_isa
+from qrnn_qiskit.execution.per_circuit import PerCircuit
+from qrnn_qiskit.execution.service import (
+    BadResult,
+    Block,
+    JobReport,
+    Listed,
+    NotSent,
+    OutcomeUnknown,
+    ResultsGone,
+    Ticket,
+    block_angles,
+    cut,
+)
+from qrnn_qiskit.occurrence import OccurrenceTable
+
+if TYPE_CHECKING:
+    from qiskit_ibm_runtime import RuntimeJobV2
+
+Mode = Literal["job", "batch", "session"]
+
+# IBM's published estimate: 2 s for each job + (rep_delay + circuit time) for each execution.
+SECONDS_PER_JOB: Final = 2.0
+REP_DELAY_S: Final = 250e-6
+_MAX_LISTED: Final = 200
+_MISSING_ASKED: Final = 3
+_FINAL: Final = ("DONE", "ERROR", "CANCELLED")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """How jobs are submitted.
+
+    Attributes:
+        backend: name of a device, or "least_busy".
+        account: name of a saved account; None for the environment's or the default one.
+        instance: name or CRN of the instance that is charged; None for the account's.
+        mode: each job alone, or all of a run in a batch or a session.
+        options: of the Sampler, by the client's own names.
+    """
+
+    backend: str
+    account: str | None = None
+    instance: str | None = None
+    mode: Mode = "job"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@final
+class ServiceExecutor:
+    """A device of IBM's service; implements `JobService`."""
+
+    outlives = True
+
+    def __init__(self, service: ServiceOptions, transpile: TranspileOptions | None = None) -> None:
+        """Connect and choose the device.
+
+        Args:
+            service: account, device and options.
+            transpile: how circuits are transpiled.
+
+        Raises:
+            BackendError: if account, device or options do not serve.
+            Unreachable: if the service does not answer.
+        """
+        self._options = sampler_options(service.options)
+        self._given = service.options
+        self._mode: Mode = service.mode
+        self._client = Client(service.account, service.instance)
+        self._backend = self._choose(service.backend)
+        self._instance = self._client.service.active_instance()
+        self._session: Any = None
+        self._save_session: Callable[[str], None] = lambda session: None
+        self._recorded_session: str | None = None
+        transpile = transpile or TranspileOptions()
+        self._isas = PerCircuit(
+            lambda unrolled: self._checked(to_isa(unrolled, self.target, transpile))
+        )
+        self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
+        self._durations = PerCircuit(
+            lambda unrolled: device_duration(self.isa(unrolled), self.target) or 0.0
+        )
+        self._jobs: dict[str, RuntimeJobV2] = {}
+
+    @property
+    def name(self) -> str:
+        """The device's name."""
+        return str(self._backend.name)
+
+    @property
+    def target(self) -> Any:
+        """The device's `Target`."""
+        return self._backend.target
+
+    @property
+    def rep_delay_s(self) -> float:
+        """Seconds between two executions."""
+        chosen = self._options.execution.rep_delay
+        if chosen is not None:
+            return float(chosen)
+        return float(getattr(self._backend, "default_rep_delay", None) or REP_DELAY_S)
+
+    def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        """The circuit transpiled for the device, or the one that a run keeps."""
+        return self._isas(unrolled)
+
+    def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
+        """Use a circuit that was transpiled before; see `Resumable`."""
+        self._isas.put(unrolled, self._checked(isa))
+
+    def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
+        """The circuit's occurrences, their influence as a device's noise leaves it."""
+        return self._tables(unrolled)
+
+    def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
+        """Go on in a recorded session or batch, and tell the id of a new one."""
+        self._recorded_session, self._save_session = recorded, save
+
+    def blocks(self, unrolled: UnrolledCircuit, rows: int, shots: int) -> list[Block]:
+        """Rows and shots cut by the shots of a row, and executions and bytes of a job."""
+        limits = self._limits()
+        width = max(1, len(self.isa(unrolled).columns))
+        # Eight bytes a value, four thirds of that as text, and the circuit once.
+        return cut(
+            rows,
+            shots,
+            max_rows=max(1, int(limits.bytes * 3 / 4 / 8 / width)),
+            max_shots=limits.shots,
+            max_executions=limits.executions,
+        )
+
+    def seconds(self, unrolled: UnrolledCircuit, block: Block) -> float:
+        """Predicted QPU seconds of a block, by IBM's formula."""
+        each = self.rep_delay_s + self._durations(unrolled)
+        return SECONDS_PER_JOB + each * block.executions
+
+    def submit_block(
+        self, unrolled: UnrolledCircuit, request: EvaluationRequest, block: Block, ticket: Ticket
+    ) -> str:
+        """Hand in a block as one PUB, once."""
+        from qiskit_ibm_runtime.executor_sampler import Sampler
+
+        isa = self.isa(unrolled)
+        values = block_angles(unrolled, request.plan, isa.columns, block)
+        check_angles(isa.circuit, values, self.name)
+        status = self._client.ask(self._backend.status)
+        if not status.operational:
+            raise NotSent(f"{self.name} is not in operation now ({status.status_msg})")
+        options = self._options.model_copy(deep=True)
+        options.environment.job_tags = list(ticket.tags)
+        options.max_execution_time = ticket.max_seconds
+        mode = self._open_mode()
+        with self._client.submitting(ticket.sending):
+            sampler = Sampler(mode=mode, options=options)
+            job = sampler.run([(isa.circuit, values)], shots=block.shots)
+            return self._remember(job)
+
+    def listing(self, tag: str, since: float) -> list[Listed]:
+        """The service's list of jobs with a tag."""
+        start = datetime.datetime.fromtimestamp(since, datetime.UTC)
+        jobs = self._client.ask(
+            lambda: self._client.service.jobs(
+                limit=_MAX_LISTED,
+                instance=self._instance,
+                job_tags=[tag],
+                created_after=start,
+                descending=False,
+            )
+        )
+        # Not every server filters: an entry without the tag must never be adopted.
+        return [
+            Listed(self._remember(job), tuple(job.tags or ()))
+            for job in jobs
+            if tag in (job.tags or ())
+        ]
+
+    def tags(self, job: str) -> tuple[str, ...]:
+        """Tags of a job."""
+        return tuple(self._client.ask(lambda: self._client.service.job(job)).tags or ())
+
+    def report(self, job: str) -> JobReport:
+        """How a job stands, as the service sees it."""
+        for _ in range(_MISSING_ASKED - 1):
+            try:
+                return self._report(job)
+            except LookupError:  # it may come too early after a submission
+                time.sleep(1.0)
+        try:
+            return self._report(job)
+        except LookupError:
+            return JobReport("gone", "the service does not know the job")
+
+    def _report(self, job: str) -> JobReport:
+        found = self._client.ask(lambda: self._job(job))
+        try:
+            status = self._client.ask(found.status)
+        except LookupError:  # of the error's text, which the client takes for the job's
+            status = self._client.ask(found.status)
+        if status == "DONE":
+            return JobReport("done")
+        if status == "CANCELLED":
+            return JobReport("cancelled", str(found._reason or "cancelled"))
+        if status == "ERROR":
+            reason = self._client.clean(found._reason or found._error_message or "no reason given")
+            return JobReport("failed", reason, says_too_large(reason))
+        return JobReport("running" if status == "RUNNING" else "queued")
+
+    def fetch_block(self, unrolled: UnrolledCircuit, job: str, block: Block) -> PackedBits:
+        """The outcomes of a job that is done."""
+        found = self._client.ask(lambda: self._job(job))
+        rows = block.stop - block.start
+        try:
+            result = self._client.ask(lambda: _decoded(found))
+        except LookupError:
+            raise ResultsGone("the service has dropped the results") from None
+        if result is None:
+            raise BadResult("the service sent empty results", empty=True)
+        try:
+            data = result[0].data
+            bits = step_bits(data, (unrolled.num_steps, unrolled.num_bits))
+        except Exception as error:  # whatever a wrong shape leads to
+            raise BadResult(
+                f"the results are not those of the circuit: {self._client.clean(error)}"
+            ) from None
+        if bits.ndim != 4 or bits.shape[0] != rows or bits.shape[1] < block.shots:
+            raise BadResult(
+                f"the results have shape {list(bits.shape[:2])} instead of {rows} rows × "
+                f"{block.shots} shots"
+            )
+        # Twirling rounds the shots up.
+        bits = bits[:, : block.shots].reshape(-1, unrolled.num_steps, unrolled.num_bits)
+        return PackedBits.from_bits(bits, np.full(rows, block.shots, dtype=np.int64))
+
+    def usage(self, job: str) -> float | None:
+        """QPU seconds that the service charges for a job."""
+        try:
+            found = self._client.ask(lambda: self._job(job))
+            usage = self._client.ask(found.metrics).get("usage") or {}
+        except LookupError:
+            return None
+        seconds = usage.get("qpu_charge_time_seconds")
+        if usage.get("status", "pending") == "pending" or seconds is None:
+            return None
+        return float(seconds)
+
+    def cancel(self, job: str) -> bool:
+        """Cancel a job that has not ended."""
+        from qiskit_ibm_runtime import RuntimeInvalidStateError
+
+        def stop() -> bool:
+            try:
+                found.cancel()
+            except RuntimeInvalidStateError:
+                return False
+            return True
+
+        try:
+            found = self._client.ask(lambda: self._client.service.job(job))
+            return self._client.ask(stop)
+        except LookupError:
+            return False
+
+    def _choose(self, name: str) -> Any:
+        from qiskit.providers.exceptions import QiskitBackendNotFoundError
+
+        service = self._client.service
+
+        def choose() -> Any:
+            if name == "least_busy":
+                return service.least_busy(
+                    filters=lambda backend: _serves(backend.target), simulator=False
+                )
+            return service.backend(name)
+
+        def attempt() -> Any:
+            try:
+                return choose()
+            except QiskitBackendNotFoundError:
+                return None
+
+        found = self._client.ask(attempt)
+        if found is None and name == "least_busy":
+            raise BackendError(
+                "no device that is online has measurement and reset in the middle of a circuit: "
+                "see qrnn devices"
+            )
+        if found is None:
+            names = self._client.ask(lambda: sorted(b.name for b in service.backends()))
+            raise BackendError(
+                f"backend.name = {name!r}: the account has no such device (any more); it has "
+                f"{', '.join(names) or 'none'}"
+            )
+        return found
+
+    def _checked(self, isa: ISACircuit) -> ISACircuit:
+        check_circuit(isa.circuit, self.target, self.name)
+        check_options(self._given, isa.circuit, self._backend)
+        return isa
+
+    def _limits(self) -> Limits:
+        shots = getattr(self._backend, "max_shots", None)
+        return Limits(int(shots or ibm_checks.MAX_EXECUTIONS), ibm_checks.MAX_EXECUTIONS)
+
+    def _open_mode(self) -> Any:
+        """The backend itself, or the open batch or session; a closed one is opened anew."""
+        if self._mode == "job":
+            return self._backend
+        from qiskit_ibm_runtime import Batch, Session
+
+        kind: Any = Batch if self._mode == "batch" else Session
+        if self._session is None and self._recorded_session is not None:
+            self._session = kind(backend=self._backend, create_new=False)
+            self._session._session_id = self._recorded_session
+        if self._session is not None:
+            details = self._client.ask(self._session.details) or {}
+            if not details.get("accepting_jobs", True) or details.get("state") == "closed":
+                self._session = None
+        if self._session is None:
+            try:
+                with self._client.submitting(lambda: None):
+                    self._session = kind(backend=self._backend)
+            except OutcomeUnknown as error:  # one that is never used costs nothing
+                raise NotSent(str(error)) from None
+            self._save_session(str(self._session.session_id))
+        return self._session
+
+    def close_session(self) -> None:
+        """Tell the service that no more jobs come, so that a session costs no more."""
+        if self._session is not None:
+            self._client.ask(self._session.close)
+
+    def _job(self, job: str) -> RuntimeJobV2:
+        if job not in self._jobs:
+            self._jobs[job] = self._client.service.job(job)
+        return self._jobs[job]
+
+    def _remember(self, job: RuntimeJobV2) -> str:
+        name = str(job.job_id())
+        self._jobs.setdefault(name, job)
+        return name
+
+
+def _serves(target: Any) -> bool:
+    return all(target.instruction_supported(name) for name in ("measure", "reset"))
+
+
+def _decoded(job: RuntimeJobV2) -> Any:
+    """A job's result; what cannot be decoded is damaged, which is no matter of the network."""
+    from json import JSONDecodeError
+
+    try:
+        return job.result()
+    except (JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise BadResult(f"the results cannot be read: {type(error).__name__}") from None

@@ -1,0 +1,376 @@
+"""What a queue of jobs is: the part of an executor that outlives the process which submits.
+
+A request is cut into blocks of rows and shots; a block travels in one QPU job. Executors that run
+at once (`Executor`) become such a service by `LocalService`, so that every sampled evaluation takes
+the path that paid jobs take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, Protocol, final, runtime_checkable
+
+import numpy as np
+
+from qrnn_qiskit.angle_map import Array, Index
+from qrnn_qiskit.circuit.unroll import UnrolledCircuit
+from qrnn_qiskit.errors import BackendError, JobError, PendingError
+from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.executor import EvaluationRequest, Executor
+from qrnn_qiskit.execution.isa import ISACircuit
+from qrnn_qiskit.gradients.plan import EvaluationPlan
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled", "gone"]
+
+
+class NotSent(BackendError):
+    """A submission that provably never reached the service, or was turned away by it.
+
+    Attributes:
+        retry_after: seconds that the service asks to wait; None if it does not say.
+    """
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(JobError):
+    """A submission that left without a usable answer: the service may have accepted it or not."""
+
+
+class Refused(JobError):
+    """A submission that the service read and refused; sending the same again is no use.
+
+    Attributes:
+        too_large: whether a smaller one may pass.
+    """
+
+    def __init__(self, text: str, too_large: bool = False) -> None:
+        super().__init__(text)
+        self.too_large = too_large
+
+
+class Unreachable(BackendError):
+    """A question that the service did not answer now; it may be asked again."""
+
+    exit_code = PendingError.exit_code
+
+
+class ResultsGone(JobError):
+    """Results of a finished job that the service has dropped."""
+
+
+class BadResult(JobError):
+    """Results that arrived damaged, or not in the shape that was asked for.
+
+    Attributes:
+        empty: whether nothing arrived at all.
+    """
+
+    def __init__(self, text: str, *, empty: bool = False) -> None:
+        super().__init__(text)
+        self.empty = empty
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows and shots of a request that travel in one QPU job.
+
+    Rows are counted with their repeats: a row with three repeats stands three times in a row.
+
+    Attributes:
+        start, stop: rows.
+        first_shot: of each row, counted in the request's shots.
+        shots: of each row.
+    """
+
+    start: int
+    stop: int
+    first_shot: int
+    shots: int
+
+    @property
+    def executions(self) -> int:
+        return (self.stop - self.start) * self.shots
+
+    def halves(self) -> tuple[Block, Block] | None:
+        """The block cut in two, by rows or else by shots; None if there is nothing to cut."""
+        if self.stop - self.start > 1:
+            middle = (self.start + self.stop) // 2
+            return (
+                Block(self.start, middle, self.first_shot, self.shots),
+                Block(middle, self.stop, self.first_shot, self.shots),
+            )
+        if self.shots > 1:
+            first = self.shots // 2
+            return (
+                Block(self.start, self.stop, self.first_shot, first),
+                Block(self.start, self.stop, self.first_shot + first, self.shots - first),
+            )
+        return None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What goes with a submission.
+
+    Attributes:
+        tags: of the QPU job, the first one its own.
+        max_seconds: of QPU time after which the service stops the job; None for its own limit.
+        sending: called right before the first byte of the submission leaves.
+    """
+
+    tags: tuple[str, ...]
+    max_seconds: int | None
+    sending: Callable[[], None]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """How a QPU job stands.
+
+    Attributes:
+        state: of the job; "gone" if the service knows it no longer, or has dropped its results.
+        reason: why it failed, in the service's words.
+        too_large: whether it failed for its size.
+    """
+
+    state: JobState
+    reason: str = ""
+    too_large: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of the service's list of jobs."""
+
+    job: str
+    tags: tuple[str, ...]
+
+
+@runtime_checkable
+class JobService(Protocol):
+    """Runs blocks as jobs: submit, look up, report, fetch."""
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        ...
+
+    @property
+    def outlives(self) -> bool:
+        """Whether jobs go on when this process ends; else they are submitted again."""
+        ...
+
+    def blocks(self, unrolled: UnrolledCircuit, rows: int, shots: int) -> list[Block]:
+        """So many rows (with their repeats) of so many shots, cut by the service's limits."""
+        ...
+
+    def seconds(self, unrolled: UnrolledCircuit, block: Block) -> float:
+        """Predicted QPU seconds of a block."""
+        ...
+
+    def submit_block(
+        self, unrolled: UnrolledCircuit, request: EvaluationRequest, block: Block, ticket: Ticket
+    ) -> str:
+        """Hand in a block once; returns the job's id.
+
+        Raises:
+            NotSent: if it provably was not accepted.
+            Refused: if the service refused it.
+            OutcomeUnknown: if it may have been accepted.
+        """
+        ...
+
+    def listing(self, tag: str, since: float) -> list[Listed]:
+        """Jobs with a tag, oldest first, created after `since` (seconds since 1970).
+
+        Raises:
+            Unreachable: if the service does not answer.
+        """
+        ...
+
+    def tags(self, job: str) -> tuple[str, ...]:
+        """Tags of a job.
+
+        Raises:
+            LookupError: if the service does not know it.
+            Unreachable: if the service does not answer.
+        """
+        ...
+
+    def report(self, job: str) -> JobReport:
+        """How a job stands.
+
+        Raises:
+            Unreachable: if the service does not answer.
+        """
+        ...
+
+    def fetch_block(self, unrolled: UnrolledCircuit, job: str, block: Block) -> PackedBits:
+        """Outcomes of a job that is done: `[stop - start]` rows of `shots` shots each.
+
+        Raises:
+            Unreachable: if the service does not answer.
+            ResultsGone: if it has them no longer.
+            BadResult: if they are not those of the block.
+        """
+        ...
+
+    def usage(self, job: str) -> float | None:
+        """QPU seconds that the service charges for a job; None while it does not say.
+
+        Raises:
+            Unreachable: if the service does not answer.
+        """
+        ...
+
+    def cancel(self, job: str) -> bool:
+        """Cancel a job that has not ended; False if it has.
+
+        Raises:
+            Unreachable: if the service does not answer.
+        """
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A service that goes on with what an earlier process of the run has chosen."""
+
+    def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
+        """Use this transpiled circuit from now on.
+
+        Raises:
+            BackendError: if the backend cannot run it (any more).
+        """
+        ...
+
+    def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
+        """Go on in a recorded session or batch, and tell the id of a new one."""
+        ...
+
+    def close_session(self) -> None:
+        """Tell the service that no more jobs come."""
+        ...
+
+
+@final
+class LocalService:
+    """An executor that runs at once, as a service whose jobs end with the process."""
+
+    outlives = False
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    @property
+    def name(self) -> str:
+        """The executor's name."""
+        return self._executor.name
+
+    def blocks(self, unrolled: UnrolledCircuit, rows: int, shots: int) -> list[Block]:
+        """All in one: executors cut requests themselves."""
+        return [Block(0, rows, 0, shots)]
+
+    def seconds(self, unrolled: UnrolledCircuit, block: Block) -> float:
+        """Nothing is charged."""
+        return 0.0
+
+    def submit_block(
+        self, unrolled: UnrolledCircuit, request: EvaluationRequest, block: Block, ticket: Ticket
+    ) -> str:
+        """Hand in the whole request."""
+        return self._executor.submit(unrolled, request)
+
+    def listing(self, tag: str, since: float) -> list[Listed]:
+        """Nothing is listed."""
+        return []
+
+    def tags(self, job: str) -> tuple[str, ...]:
+        """Jobs that run at once have none."""
+        return ()
+
+    def report(self, job: str) -> JobReport:
+        """Done, or still in the queue."""
+        return JobReport("done" if self._executor.poll(job) else "queued")
+
+    def fetch_block(self, unrolled: UnrolledCircuit, job: str, block: Block) -> PackedBits:
+        """The outcomes, their rows as the request has them."""
+        return self._executor.fetch(job)
+
+    def usage(self, job: str) -> float | None:
+        """Nothing is charged."""
+        return 0.0
+
+    def cancel(self, job: str) -> bool:
+        """Nothing to cancel: it ran at once."""
+        return False
+
+
+def as_service(executor: Executor | JobService) -> JobService:
+    """The executor itself if it is a service, or its adapter."""
+    return executor if isinstance(executor, JobService) else LocalService(executor)
+
+
+def cut(
+    rows: int, shots: int, *, max_rows: int, max_shots: int, max_executions: int
+) -> list[Block]:
+    """Blocks that cover `rows` × `shots` within the limits, alike in size as far as possible."""
+    parts = -(-shots // min(max_shots, max_executions))
+    blocks = []
+    first = 0
+    for i in range(parts):
+        size = shots // parts + (i < shots % parts)
+        count = -(-rows // max(1, min(max_rows, max_executions // size)))
+        borders = [rows * j // count for j in range(count + 1)]
+        blocks += [Block(start, stop, first, size) for start, stop in pairwise(borders)]
+        first += size
+    return blocks
+
+
+def block_angles(
+    unrolled: UnrolledCircuit, plan: EvaluationPlan, columns: Index, block: Block
+) -> Array:
+    """Parameter values `[stop - start, A]` of a block's rows."""
+    rows = np.repeat(np.arange(plan.num_rows), plan.repeats)[block.start : block.stop]
+    low, high = int(rows[0]), int(rows[-1]) + 1
+    angles = plan.angles(unrolled.angle_map, slice(low, high))
+    values: Array = angles[:, columns][rows - low]
+    return values
+
+
+def assemble(
+    plan: EvaluationPlan, shots: int, parts: Sequence[tuple[Block, PackedBits]]
+) -> PackedBits:
+    """The outcomes of a request from those of its blocks.
+
+    Raises:
+        BadResult: if the blocks do not cover the request exactly once.
+    """
+    first = parts[0][1]
+    count = plan.repeats * shots
+    total = plan.total_repeats
+    if len(parts) == 1 and len(first.packed) == total * shots:
+        return PackedBits(first.packed, count, first.num_steps, first.num_bits)
+    packed = np.empty((total, shots, first.packed.shape[1]), dtype=np.uint8)
+    covered = np.zeros((total, shots), dtype=bool)
+    for block, bits in parts:
+        place = slice(block.start, block.stop), _shots_of(block)
+        packed[place] = bits.packed.reshape(block.stop - block.start, block.shots, -1)
+        covered[place] ^= True
+    if not covered.all():
+        raise BadResult("the blocks of a request do not cover its rows and shots")
+    flat = packed.reshape(total * shots, -1)
+    return PackedBits(flat, count, first.num_steps, first.num_bits)
+
+
+def _shots_of(block: Block) -> slice:
+    return slice(block.first_shot, block.first_shot + block.shots)

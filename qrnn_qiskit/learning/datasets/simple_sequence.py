@@ -1,0 +1,37 @@
+"""Two fixed sequences of words, to be continued word by word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, final
+
+import numpy as np
+from pydantic import Field
+
+from qrnn_qiskit.learning.dataset import Dataset, Splits
+from qrnn_qiskit.learning.datasets._words import bits_of
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SimpleSequence:
+    """The words 0 1 2 3 0 1 2 3 … and 4 4 4 …: tell the next one (Bausch, arXiv:2006.14619).
+
+    The features of a step are the three bits of its word, the highest first; the target is the
+    next word as a label. Both sequences are for training.
+
+    Attributes:
+        length: words of a sequence (T + 1).
+    """
+
+    length: Annotated[int, Field(ge=2)] = 20
+
+    def load(self, seed: int) -> Splits:
+        """Training part `[2, T, 3]`; the others are empty. The seed is not used."""
+        words = np.stack([np.arange(self.length) % 4, np.full(self.length, 4)])
+        train = Dataset(bits_of(words[:, :-1], 3), words[:, 1:, None].astype(np.float64))
+        empty = train.sequences(slice(0))
+        return Splits(train, empty, empty, ("bit 2", "bit 1", "bit 0"), ("next word",), (None,))
+
+
+PROVIDES = SimpleSequence

@@ -1,0 +1,259 @@
+"""What can be done about a run's QPU jobs without continuing it: cancel, fetch, decide, list."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, final
+
+from qrnn_qiskit.errors import RunError
+from qrnn_qiskit.execution.make import make_executor
+from qrnn_qiskit.execution.service import JobService, as_service
+from qrnn_qiskit.run.directory import RunDirectory
+from qrnn_qiskit.run.hardware import open_submission
+from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.ledger_format import ENDED, OPEN, JobRow
+from qrnn_qiskit.run.runs import unchanged_setup
+from qrnn_qiskit.run.spending import Spending
+from qrnn_qiskit.spec.compose import job_from_dict
+
+
+@final
+class Opened:
+    """A run held for writing, its ledger, and its service once it is asked for."""
+
+    def __init__(self, directory: RunDirectory, ledger: Ledger) -> None:
+        self.directory = directory
+        self.ledger = ledger
+        self.record = directory.record()
+        self.job = job_from_dict(self.record["job"])
+
+    def service(self) -> JobService:
+        """The service of the run's jobs.
+
+        Raises:
+            RunError: if the run's jobs end with the process.
+        """
+        if not self.job.backend.is_service:
+            raise RunError(
+                f"{self.directory.path} runs on {self.job.backend.name}: it has no QPU jobs"
+            )
+        return as_service(make_executor(self.job.backend, None))
+
+
+@contextmanager
+def opened(run: Path) -> Iterator[Opened]:
+    """A run and its ledger, held for writing.
+
+    Raises:
+        RunError: if there is none, it has no ledger, or another process holds it.
+    """
+    directory = RunDirectory.open(Path(run))
+    if not (directory.path / "ledger.sqlite").exists():
+        raise RunError(f"{run} has no ledger: it is exact, or has not begun")
+    with directory.locked():
+        ledger = Ledger(directory.path)
+        try:
+            yield Opened(directory, ledger)
+        finally:
+            ledger.close()
+
+
+def cancel_run(run: Path) -> dict[str, Any]:
+    """Cancel the run's QPU jobs that have not ended; what is paid stays.
+
+    Returns:
+        `cancelled` and `ended_before`: ids of jobs.
+    """
+    with opened(run) as held:
+        service = held.service()
+        cancelled, late = [], []
+        for row in held.ledger.jobs(states=["submitted"]):
+            job = row.job or ""
+            if service.cancel(job):
+                held.ledger.ended(row, "cancelled", "by qrnn cancel", [(row.block, row.predicted)])
+                _charge(held.ledger, service, row)
+                cancelled.append(job)
+            else:
+                late.append(job)
+        held.directory.log(f"cancelled {', '.join(cancelled) or 'nothing'}")
+    return {"cancelled": cancelled, "ended_before": late}
+
+
+def fetch_run(run: Path) -> dict[str, Any]:
+    """Collect the results of jobs that are done, without continuing the run.
+
+    Returns:
+        `fetched` and `waiting`: ids of jobs.
+    """
+    with opened(run) as held:
+        held.service()
+        setup = unchanged_setup(held.job, held.directory, held.record["work"])
+        submission = open_submission(setup, held.ledger, wait=False)
+        fetched: list[str] = []
+        waiting: list[str] = []
+        for row in held.ledger.jobs(states=["submitted"]):
+            (fetched if submission.advance(row) else waiting).append(row.job or "")
+    return {"fetched": fetched, "waiting": waiting}
+
+
+def resolve_run(
+    run: Path, *, submitted: str | None = None, not_submitted: bool = False, again: bool = False
+) -> dict[str, Any]:
+    """Decide what the run itself cannot know, or must not do without consent.
+
+    Args:
+        run: its directory.
+        submitted: id of the job that a submission without an answer has become.
+        not_submitted: such submissions were not accepted, and may be sent again.
+        again: the work of jobs that failed too often, or whose results are lost, may be submitted
+            again.
+
+    Returns:
+        `decided`: a line for each job.
+
+    Raises:
+        RunError: if there is nothing to decide, or the job is not the one that was submitted.
+    """
+    if (submitted is not None) + not_submitted + again != 1:
+        raise RunError("give one of --submitted ID, --not-submitted and --again")
+    decided: list[str] = []
+    with opened(run) as held:
+        ledger = held.ledger
+        if again:
+            for row in ledger.jobs(states=ENDED):
+                if not row.replaced:
+                    ledger.ended(row, row.state, row.reason, [(row.block, row.predicted)])
+                    decided.append(f"{row.address}: {row.job or row.tag} will be submitted again")
+        else:
+            unknown = ledger.jobs(states=["sending"])
+            if submitted is not None and unknown:
+                unknown = [_matching(held, unknown, submitted)]
+            for row in unknown:
+                if submitted is None:
+                    ledger.not_sent(row.number, "not accepted, as a person decided")
+                    decided.append(f"{row.address}: it will be submitted again")
+                else:
+                    ledger.submitted(row.number, submitted)
+                    decided.append(f"{row.address}: its job is {submitted}")
+        if not decided:
+            raise RunError(f"{run}: there is nothing to decide; continue with: qrnn run {run}")
+        for line in decided:
+            held.directory.log(line)
+    return {"decided": decided}
+
+
+def _matching(held: Opened, unknown: list[JobRow], job: str) -> JobRow:
+    """The submission that a job came from, by the job's tags."""
+    try:
+        tags = held.service().tags(job)
+    except LookupError:
+        raise RunError(f"the service does not know a job {job}") from None
+    for row in unknown:
+        if row.tag in tags:
+            return row
+    raise RunError(
+        f"job {job} is not the one: its tags are {', '.join(tags) or 'none'}, and the submission "
+        f"had {', '.join(row.tag for row in unknown)}"
+    )
+
+
+def _charge(ledger: Ledger, service: JobService, row: JobRow) -> None:
+    seconds = service.usage(row.job or "")
+    if seconds is not None:
+        ledger.used(row.number, seconds)
+
+
+def jobs_table(run: Path, *, refresh: bool = False) -> list[dict[str, Any]]:
+    """The run's QPU jobs as the ledger has them, open ones as the service sees them if asked.
+
+    Args:
+        run: its directory.
+        refresh: ask the service; nothing is recorded.
+    """
+    directory = RunDirectory.open(Path(run))
+    ledger = Ledger(directory.path, looking=True)
+    try:
+        rows = [row for row in ledger.jobs() if row.backend]
+        service = None
+        if refresh and rows:
+            service = Opened(directory, ledger).service()
+    finally:
+        ledger.close()
+    table = []
+    for row in rows:
+        state = row.state
+        if service is not None and row.state == "submitted":
+            state = service.report(row.job or "").state
+        table.append(
+            {
+                "address": row.address,
+                "job": row.job,
+                "state": state,
+                "attempt": row.attempt + 1,
+                "rows": row.block.stop - row.block.start,
+                "shots": row.block.shots,
+                "predicted_seconds": round(row.predicted, 3),
+                "used_seconds": row.used,
+                "sent": None if row.sent is None else _time(row.sent),
+                "reason": row.reason or None,
+            }
+        )
+    return table
+
+
+def _time(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
+
+
+def spending(run: Path, budget: float | None) -> dict[str, Any]:
+    """QPU seconds of a run, from its ledger alone."""
+    ledger = Ledger(Path(run), looking=True)
+    try:
+        jobs = ledger.jobs()
+    finally:
+        ledger.close()
+    spent = Spending.of(jobs)
+    return {
+        "qpu_jobs": spent.jobs,
+        "qpu_jobs_open": sum(job.state in OPEN[1:] for job in jobs if job.backend),
+        "qpu_seconds_charged": round(spent.charged, 3),
+        "qpu_seconds_expected": round(spent.open, 3),
+        "qpu_seconds_left": None if budget is None else round(budget - spent.total, 3),
+        "charged_over_predicted": round(spent.factor, 3),
+    }
+
+
+def export_ledger(run: Path) -> list[dict[str, Any]]:
+    """All jobs of a run's ledger, one mapping each, for other programs."""
+    ledger = Ledger(RunDirectory.open(Path(run)).path, looking=True)
+    try:
+        requests = {request.address: request for request in ledger.requests()}
+        rows = ledger.jobs()
+    finally:
+        ledger.close()
+    return [
+        {
+            "number": row.number,
+            "address": row.address,
+            "digest": requests[row.address].digest,
+            "request_state": requests[row.address].state,
+            "rows": [row.block.start, row.block.stop],
+            "shots": [row.block.first_shot, row.block.first_shot + row.block.shots],
+            "attempt": row.attempt,
+            "tag": row.tag,
+            "state": row.state,
+            "replaced": row.replaced,
+            "backend": row.backend or None,
+            "job": row.job,
+            "planned": row.planned,
+            "sent": row.sent,
+            "predicted_seconds": row.predicted,
+            "used_seconds": row.used,
+            "result": row.result,
+            "reason": row.reason or None,
+        }
+        for row in rows
+    ]
