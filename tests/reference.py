@@ -278,13 +278,14 @@ def _events(
             return [_embed(k, [place[qubit] for qubit in qubits], len(place)) for k in kraus]
 
         extra = full(noise(operation.name, qubits)) if noise is not None else []
-        if isinstance(operation, Measure):
+        # Devices have quicker kinds for the middle of a circuit, `measure_2` and `reset_2`.
+        if isinstance(operation, Measure) or operation.name == "measure_2":
             if extra:
                 yield _Channel(extra)
             bit = bound.find_bit(item.clbits[0]).index
             yield _Measurement(full(_PROJECTORS), qubits[0], bit)
             continue
-        if isinstance(operation, Reset):
+        if isinstance(operation, Reset) or operation.name == "reset_2":
             yield _Channel(full([_PROJECTORS[0], _LOWERING]))
         elif isinstance(operation, Gate):
             yield _Channel(full([Operator(operation).data]), *condition)

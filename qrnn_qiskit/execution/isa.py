@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
@@ -213,19 +212,6 @@ def device_duration(isa: ISACircuit, target: Target) -> float | None:
         return float(isa.circuit.estimate_duration(target, unit="s"))
     except Exception:  # Qiskit raises several kinds where durations are missing
         return None
-
-
-def success_probability(isa: ISACircuit, target: Target) -> float:
-    """Probability that no gate of one execution fails: the product of what the target states."""
-    log = 0.0
-    for item in isa.circuit.data:
-        name = item.operation.name
-        qubits = tuple(isa.circuit.find_bit(q).index for q in item.qubits)
-        if name in target.operation_names and target.instruction_supported(name, qubits):
-            properties = (target[name] or {}).get(qubits)
-            error = getattr(properties, "error", None)
-            log += math.log1p(-min(error, 1 - 1e-12)) if error else 0.0
-    return math.exp(log)
 
 
 def shortest_coherence(isa: ISACircuit, target: Target) -> float | None:

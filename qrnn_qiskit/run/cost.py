@@ -11,7 +11,6 @@ from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.isa import (
     device_duration,
     shortest_coherence,
-    success_probability,
 )
 from qrnn_qiskit.execution.layout import predicted_error
 from qrnn_qiskit.execution.reset import describe_reset
@@ -149,7 +148,6 @@ def _on_device(setup: Setup, jobs: int, executions: int) -> dict[str, Any]:
     coherence = shortest_coherence(isa, target)
     found: dict[str, Any] = {
         "coherence_us": None if coherence is None else round(coherence * 1e6, 1),
-        "success_probability": round(success_probability(isa, target), 4),
         "rep_delay_us": round(rep_delay_s(setup) * 1e6, 3),
     }
     executor: Any = setup.executor

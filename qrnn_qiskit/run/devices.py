@@ -12,7 +12,7 @@ from qrnn_qiskit.run.cost import plan_job
 from qrnn_qiskit.run.setup import make_setup
 from qrnn_qiskit.spec.compose import load_job, override_job
 
-_COSTS = ("circuit_us", "coherence_us", "two_qubit_gates", "success_probability", "qpu_seconds")
+_COSTS = ("circuit_us", "coherence_us", "two_qubit_gates", "predicted_error", "qpu_seconds")
 
 
 def devices(
@@ -42,4 +42,6 @@ def devices(
         except BackendError as error:
             costs, reason = dict.fromkeys(_COSTS), str(error)
         found.append({**device, **costs, "refused": reason})
-    return sorted(found, key=lambda device: -(device["success_probability"] or 0.0))
+    return sorted(
+        found, key=lambda device: (bool(device["refused"]), device["predicted_error"] or 0.0)
+    )

@@ -6,7 +6,7 @@ are those of the executor: K, or K+1 of a post-selected circuit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 import numpy as np
@@ -45,6 +45,11 @@ class Spread:
     first: Array | None = None
     second: Array | None = None
 
+    def without_errors(self) -> Spread:
+        """The same with unknown errors."""
+        unknown = np.full(self.value.shape, np.nan)
+        return Spread(self.value, unknown, unknown)
+
     def total(self) -> Estimate:
         """The sum over sequences, `[...]`, with its standard error."""
         mean = np.asarray(self.value.sum(axis=-1))
@@ -78,6 +83,16 @@ class LossEstimate:
     def loss(self) -> Estimate:
         """Its value."""
         return self.value.total()
+
+    def without_errors(self) -> LossEstimate:
+        """The same with all errors unknown."""
+        spread = self.cotangent_covariance
+        return replace(
+            self,
+            value=self.value.without_errors(),
+            by_readout=self.by_readout.without_errors(),
+            cotangent_covariance=None if spread is None else spread * np.nan,
+        )
 
 
 @final
@@ -158,7 +173,14 @@ class Objective:
         return self.estimate(parameters, raw, targets).loss
 
     def estimate(self, parameters: Array, raw: Outputs, targets: Array) -> LossEstimate:
-        """Loss and derivatives, corrected for the bias of noisy outputs, with their errors."""
+        """Loss and derivatives, corrected for the bias of noisy outputs, with their errors.
+
+        Of marginal shots the covariance of different steps is unknown (NaN): the correction takes
+        them as independent, and all errors are NaN.
+        """
+        if raw.covariance is not None and np.isnan(raw.covariance).any():
+            independent = replace(raw, covariance=np.nan_to_num(raw.covariance))
+            return self.estimate(parameters, independent, targets).without_errors()
         outputs = self.condition(raw)
         shape = outputs.mean.shape
         value, by_readout, by_outputs = self._slopes(parameters, outputs.mean, targets)

@@ -223,7 +223,7 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(name: str, seed: int, tmp_pa
     assert len(expected["history.jsonl"].splitlines()) >= case.lines
     if name in ("adam_aer", "adam_adaptive"):
         history = [json.loads(line) for line in expected["history.jsonl"].splitlines()]
-        assert len({line["gradient"]["shots"] for line in history}) > 5, "no step has decided"
+        assert len({line["gradient"]["shots"] for line in history}) > 3, "no step has decided"
 
 
 KILLER = """\

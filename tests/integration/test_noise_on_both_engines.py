@@ -70,7 +70,8 @@ def reference_of_device(
         warnings.simplefilter("ignore")  # Aer's own deprecations
         for name, qubits, error in basic_device_gate_errors(target=cut):
             model.add_quantum_error(error, name, [isa.qubits.index(q) for q in qubits])
-    flips = {q: (target["measure"][(q,)].error,) * 2 for q in isa.qubits}
+    kind = "measure_2" if "measure_2" in isa.circuit.count_ops() else "measure"
+    flips = {q: (target[kind][(q,)].error,) * 2 for q in isa.qubits}
     return aer_outputs(
         isa.circuit,
         values_of(executor, circuit, angles),

@@ -66,6 +66,9 @@ def aer_outputs(
                     deterministic.append(by_measurement.to_instruction(), [other])
         if name == "barrier":
             continue
+        if name == "reset_2":  # Aer knows the plain one only
+            deterministic.reset(qubits)
+            continue
         if name not in ("measure", "measure_2"):
             deterministic.append(item.operation, qubits)
             continue
