@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qrnn_qiskit.execution.sampler import ExactSampler as ExactSampler
     from qrnn_qiskit.gradients.plan import EvaluationPlan as EvaluationPlan
     from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference as FiniteDifference
+    from qrnn_qiskit.gradients.rules.gate_shift import GateShift as GateShift
     from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift as ParameterShift
     from qrnn_qiskit.gradients.rules.random_occurrences import (
         RandomOccurrences as RandomOccurrences,
@@ -54,6 +55,7 @@ _HOMES = {
     "ExactExecutor": "execution.backends.exact",
     "ExactSampler": "execution.sampler",
     "FiniteDifference": "gradients.rules.finite_difference",
+    "GateShift": "gradients.rules.gate_shift",
     "GradientResult": "run.gradient",
     "HessianResult": "run.hessian",
     "IBMExecutor": "execution.backends.ibm",
@@ -89,6 +91,7 @@ __all__ = [
     "ExactExecutor",
     "ExactSampler",
     "FiniteDifference",
+    "GateShift",
     "GradientResult",
     "HessianResult",
     "IBMExecutor",

@@ -20,6 +20,11 @@ class OccurrenceTable:
         gate: `[O]` index of the rotation within its step.
         generator: Pauli label of the rotation exp(-i angle P / 2), `[O]`, such as `"ZZ"`.
         qubits: qubits of the unrolled circuit that the generator acts on, in label order, `[O]`.
+        source: `[O]` the gate angle that the rotation's angle comes from, 0 … G - 1: a gate such as
+            CRX(a) becomes several rotations, whose angles all follow from a.
+        factor: `[O]` d(rotation's angle) / d(gate angle).
+        frequencies: of the circuit's probabilities in each gate angle, `[G]`, in ascending order
+            and in 1/rad, whatever surrounds the gate if the gate itself is without noise.
         influence: `[O, T]` False where the outputs of a step provably do not depend on the
             occurrence (an earlier step, or outside its light cone); True otherwise.
     """
@@ -29,6 +34,9 @@ class OccurrenceTable:
     gate: NDArray[np.intp]
     generator: tuple[str, ...]
     qubits: tuple[tuple[int, ...], ...]
+    source: NDArray[np.intp]
+    factor: NDArray[np.float64]
+    frequencies: tuple[tuple[float, ...], ...]
     influence: NDArray[np.bool_]
 
     @property

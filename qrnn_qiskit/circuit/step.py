@@ -10,6 +10,7 @@ from qiskit.circuit import CircuitInstruction, IfElseOp, Operation, QuantumCircu
 
 from qrnn_qiskit.circuit.branch import Condition, condition_of
 from qrnn_qiskit.circuit.cell import Cell
+from qrnn_qiskit.circuit.gate_angles import gate_angles, standard_gates
 from qrnn_qiskit.circuit.rewrite import Constant, Rotation, is_parametrized, pauli_rotations
 
 
@@ -26,6 +27,10 @@ class Item:
         angle: the rotation's angle, an expression of weights and features.
         gate: index of the rotation within the step, -1 for others; rotations that only the last
             step has count on from those of every step.
+        source: `gate` of the first rotation that comes from the same gate angle, -1 for others;
+            see `OccurrenceTable`.
+        factor: d(rotation's angle) / d(gate angle).
+        frequencies: of outcomes' probabilities in the gate angle, in 1/rad.
         condition: of the `if` statement that the operation is part of.
         otherwise: whether it is in the `else` branch.
     """
@@ -36,6 +41,9 @@ class Item:
     generator: str = ""
     angle: Any = None
     gate: int = -1
+    source: int = -1
+    factor: float = 1.0
+    frequencies: tuple[float, ...] = ()
     condition: Condition | None = None
     otherwise: bool = False
 
@@ -118,24 +126,39 @@ def _items(circuit: QuantumCircuit, cell: str, first_gate: int = 0) -> list[Item
             bit = circuit.find_bit(instruction.clbits[0]).index if instruction.clbits else -1
             items.append(Item(operation, qubits, bit, condition=condition, otherwise=otherwise))
             continue
-        for piece in pauli_rotations(operation, cell):
+        for item in _rotations(operation, cell, first=gates):
+            local = tuple(qubits[q] for q in item.qubits)
+            items.append(replace(item, qubits=local, condition=condition, otherwise=otherwise))
+            gates += item.gate >= 0
+    return items
+
+
+def _rotations(operation: Operation, cell: str, *, first: int) -> Iterator[Item]:
+    """A parametrized gate as rotations and constant gates, counted from `first`."""
+    number = first
+    for gate, qubits in standard_gates(operation):
+        if not is_parametrized(gate):
+            yield Item(gate, qubits)
+            continue
+        origins = iter(gate_angles(gate, cell))
+        sources: dict[int, int] = {}  # of each angle of the gate
+        for piece in pauli_rotations(gate, cell):
             local = tuple(qubits[q] for q in piece.qubits)
             if isinstance(piece, Constant):
-                items.append(Item(piece.operation, local, condition=condition, otherwise=otherwise))
+                yield Item(piece.operation, local)
             elif isinstance(piece, Rotation):
-                items.append(
-                    Item(
-                        None,
-                        local,
-                        generator=piece.generator,
-                        angle=piece.angle,
-                        gate=gates,
-                        condition=condition,
-                        otherwise=otherwise,
-                    )
+                origin = next(origins)
+                yield Item(
+                    None,
+                    local,
+                    generator=piece.generator,
+                    angle=piece.angle,
+                    gate=number,
+                    source=sources.setdefault(origin.number, number),
+                    factor=origin.factor,
+                    frequencies=origin.frequencies,
                 )
-                gates += 1
-    return items
+                number += 1
 
 
 def _flat(

@@ -89,12 +89,17 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
                 _append_branches(circuit, inner, step, _asked(circuit, condition, value_of))
     # Rotations of a branch that is never taken keep their place.
     rotations = [(step, i) for step, items in enumerate(whole) for i in items if i.gate >= 0]
+    of_source = {(step, item.source): item.frequencies for step, item in rotations}
+    sources = {source: number for number, source in enumerate(of_source)}
     occurrences = OccurrenceTable(
         names=tuple(_name(step, item) for step, item in rotations),
         step=np.array([step for step, _ in rotations], dtype=np.intp),
         gate=np.array([item.gate for _, item in rotations], dtype=np.intp),
         generator=tuple(item.generator for _, item in rotations),
         qubits=tuple(item.qubits for _, item in rotations),
+        source=np.array([sources[step, item.source] for step, item in rotations], dtype=np.intp),
+        factor=np.array([item.factor for _, item in rotations], dtype=np.float64),
+        frequencies=tuple(of_source.values()),
         influence=influence(
             steps,
             [step for step, _ in rotations],

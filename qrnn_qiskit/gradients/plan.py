@@ -2,7 +2,7 @@
 
 Plain small arrays, never closures: a plan can be saved, inspected and resumed, and an executor
 needs nothing else. Axes: R rows, Q weight points, P weights, B sequences, T steps, F features,
-O occurrences, K output values per step, N terms.
+O occurrences, K output values per step, N terms, X further shifts of a row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,18 @@ from numpy.typing import NDArray
 from qrnn_qiskit.angle_map import AngleMap, Array, Index
 from qrnn_qiskit.estimate import Estimate, Outputs
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+# The arrays of a plan with an entry for each row.
+OF_ROWS: Final = (
+    "point",
+    "sequence",
+    "occurrence",
+    "shift",
+    "others",
+    "other_shifts",
+    "repeats",
+    "mask",
+)
 
 
 @final
@@ -39,7 +50,8 @@ class EvaluationPlan:
         sequence: `[R]` sequence of each row.
         occurrence: `[R]` the shifted occurrence, -1 for none.
         shift: `[R]` by how much, in rad.
-        second, second_shift: `[R]` another shifted occurrence, for second derivatives.
+        others, other_shifts: `[R, X]` occurrences shifted along with it, -1 for none, and by how
+            much; X is 0 where rows shift one occurrence only.
         repeats: `[R]` each row is measured `repeats` times the plan's shots.
         masks: `[M, T]` distinct masks of steps.
         mask: `[R]` which mask holds for a row.
@@ -52,8 +64,8 @@ class EvaluationPlan:
     sequence: Index
     occurrence: Index
     shift: Array
-    second: Index
-    second_shift: Array
+    others: Index
+    other_shifts: Array
     repeats: NDArray[np.int64]
     masks: NDArray[np.bool_]
     mask: Index
@@ -86,7 +98,7 @@ class EvaluationPlan:
         )
         for occurrence, shift in (
             (self.occurrence[rows], self.shift[rows]),
-            (self.second[rows], self.second_shift[rows]),
+            *zip(self.others[rows].T, self.other_shifts[rows].T, strict=True),
         ):
             shifted = np.flatnonzero(occurrence >= 0)
             angles[shifted, occurrence[shifted]] += shift[shifted]
@@ -154,8 +166,7 @@ class EvaluationPlan:
         """The same plan with row `order[i]` at place i; `order` is `[R]`, base rows first."""
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        rows = ("point", "sequence", "occurrence", "shift", "repeats", "mask")
-        taken = {name: getattr(self, name)[order] for name in rows}
+        taken = {name: getattr(self, name)[order] for name in OF_ROWS}
         return replace(self, **taken, term_row=place[self.term_row])
 
     def _scatter(self, values: Array) -> Array:
@@ -207,8 +218,8 @@ class Rows:
     occurrence: Index
     shift: Array
     mask: Index
-    second: Index | None = None
-    second_shift: Array | None = None
+    others: Index | None = None
+    other_shifts: Array | None = None
 
     @staticmethod
     def none() -> Rows:
@@ -239,8 +250,9 @@ def build_plan(
     term_row, term_weight, term_coefficient = terms
     count = len(rows.point)
     total = len(base) + count
-    second = np.full(count, -1) if rows.second is None else rows.second
-    second_shift = np.zeros(count) if rows.second_shift is None else rows.second_shift
+    others = np.empty((count, 0), np.intp) if rows.others is None else rows.others
+    other_shifts = np.empty((count, 0)) if rows.other_shifts is None else rows.other_shifts
+    unshifted = (len(base), others.shape[1])
     if not len(masks):  # the base rows, too, point at one
         masks = np.ones((1, features.shape[1]), dtype=bool)
     return EvaluationPlan(
@@ -250,8 +262,8 @@ def build_plan(
         sequence=np.concatenate([base, rows.sequence]),
         occurrence=np.concatenate([zeros - 1, rows.occurrence]),
         shift=np.concatenate([np.zeros(len(base)), rows.shift]),
-        second=np.concatenate([zeros - 1, second]),
-        second_shift=np.concatenate([np.zeros(len(base)), second_shift]),
+        others=np.concatenate([np.full(unshifted, -1, np.intp), others]),
+        other_shifts=np.concatenate([np.zeros(unshifted), other_shifts]),
         repeats=np.ones(total, dtype=np.int64),
         masks=masks,
         mask=np.concatenate([zeros, rows.mask]),

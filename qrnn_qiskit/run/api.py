@@ -113,6 +113,12 @@ def gradient(
         QRNNError: saying what does not fit.
     """
     sampled = _sampled(shots, shots_total)
+    if not isinstance(rule, Adjoint) and not hasattr(rule, "plan"):
+        raise DataError(
+            f"rule = {rule!r} is no gradient rule: use ParameterShift(), which shifts one "
+            "occurrence at a time; a shared weight shifted at all its occurrences at once by ±π/2 "
+            "does not give its gradient"
+        )
     if isinstance(rule, Adjoint) and sampled is not None:
         raise DataError("Adjoint() is exact: leave the shots out, or use ParameterShift()")
     evaluator = _evaluator(unrolled, executor, output, sampled, seed)

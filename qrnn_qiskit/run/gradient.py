@@ -15,8 +15,8 @@ from qrnn_qiskit.errors import BackendError, DataError
 from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.gradients.contraction import Contraction
+from qrnn_qiskit.gradients.free_forward import FreeForward, free_forward, shared_shots_variance
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
-from qrnn_qiskit.gradients.pooling import PooledBase, pooled_base, shared_shots_variance
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.learning.propagation import quadratic_form
@@ -122,15 +122,15 @@ def measure_gradient(
         rule.plan(problem) if by == "weights" else _plan_by_features(problem, rule)
     )
     outputs = evaluator.outputs(plan, per_row, call)
-    pool = PooledBase.of_base_rows(plan, outputs)
+    free = FreeForward.of_base_rows(plan, outputs)
     if by == "weights" and not objective.needs_counts:
-        pool = pooled_base(plan, outputs)
-    base = pool.outputs
+        free = free_forward(plan, outputs)
+    base = free.outputs
     estimate = objective.estimate(readout, base, targets)
     cost: GradientCost | None = None
     if by == "weights":
         by_weights = Contraction.by_weights(plan)
-        spread, of_rows = _contracted(plan, by_weights, outputs, estimate, rule, pool)
+        spread, of_rows = _contracted(plan, by_weights, outputs, estimate, rule, free)
         gradient = spread.total()
         if spread.first is not None and per_row is not None:
             cost = GradientCost(
@@ -240,7 +240,7 @@ def contracted(
     outputs: Outputs,
     estimate: LossEstimate,
     rule: GradientRule | None = None,
-    pool: PooledBase | None = None,
+    free: FreeForward | None = None,
 ) -> Spread:
     """Derivatives of the loss `[G, B]`, their errors with that of the cotangent.
 
@@ -254,9 +254,9 @@ def contracted(
         outputs: of all rows.
         estimate: loss and cotangent, from the base outputs.
         rule: the one that made the plan, where it has a variance of its own.
-        pool: the base outputs, where other rows than the base rows are in them.
+        free: the base outputs, where other rows than the base rows are in them.
     """
-    return _contracted(plan, contraction, outputs, estimate, rule, pool)[0]
+    return _contracted(plan, contraction, outputs, estimate, rule, free)[0]
 
 
 def _contracted(
@@ -265,7 +265,7 @@ def _contracted(
     outputs: Outputs,
     estimate: LossEstimate,
     rule: GradientRule | None,
-    pool: PooledBase | None,
+    free: FreeForward | None,
 ) -> tuple[Spread, Array]:
     """As `contracted`, and the variance `[G, B]` that is due to the contracted rows alone."""
     value, first = contraction.contract(plan, outputs, estimate.cotangent)
@@ -279,9 +279,9 @@ def _contracted(
     forward = quadratic_form(jacobian, spread)
     both = contraction.variance_of_product(plan, outputs, spread)
     total = first + np.maximum(forward - both, 0.0)
-    if pool is not None and estimate.curvature is not None:
+    if free is not None and estimate.curvature is not None:
         slope = np.einsum("pbi,bij->pbj", jacobian, estimate.curvature, optimize=True)
-        shared = shared_shots_variance(plan, outputs, estimate.cotangent, slope, pool.share)
+        shared = shared_shots_variance(plan, outputs, estimate.cotangent, slope, free.share)
         # Itself an estimate, the covariance must not make a variance negative.
         total += _in_first_sequence(np.maximum(shared, -0.5 * total.sum(axis=1)), total)
     return Spread(value, total, np.zeros(total.shape)), first

@@ -218,6 +218,10 @@ MISTAKES = {
         setting("gradient.method=global_shift"),
         ("gradient.method = 'global_shift'", "is not its gradient", "'parameter_shift'"),
     ),
+    "the global shift in a comparison": Mistake(
+        ("compare", "compare_gradients", "--set", 'compare.methods=["tied_parameter_shift"]'),
+        ("method = 'tied_parameter_shift'", "is not its gradient", "'parameter_shift'"),
+    ),
     "adjoint with shots": Mistake(
         setting("gradient.method=adjoint", "backend.shots=100"),
         ("gradient.method = 'adjoint' is exact", "with shots use 'parameter_shift'"),

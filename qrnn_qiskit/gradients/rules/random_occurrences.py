@@ -16,7 +16,7 @@ from pydantic import Field
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.estimate import Outputs
-from qrnn_qiskit.gradients.plan import EvaluationPlan
+from qrnn_qiskit.gradients.plan import OF_ROWS, EvaluationPlan
 from qrnn_qiskit.gradients.problem import GradientProblem
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 
@@ -82,14 +82,7 @@ def select_pairs(
     term_row = full.term_row[terms]
     return replace(
         full,
-        point=full.point[rows],
-        sequence=full.sequence[rows],
-        occurrence=full.occurrence[rows],
-        shift=full.shift[rows],
-        second=full.second[rows],
-        second_shift=full.second_shift[rows],
-        repeats=repeats[rows],
-        mask=full.mask[rows],
+        **{name: getattr(full, name)[rows] for name in OF_ROWS} | {"repeats": repeats[rows]},
         term_row=new_row[term_row],
         term_weight=full.term_weight[terms],
         term_coefficient=full.term_coefficient[terms] * scale[(term_row - base) // 2],

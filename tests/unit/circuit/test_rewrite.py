@@ -34,6 +34,7 @@ from qiskit.circuit.library import (
 from qiskit.quantum_info import Operator
 
 from qrnn_qiskit.circuit import Cell, unroll
+from qrnn_qiskit.circuit.gate_angles import gate_angles
 from qrnn_qiskit.circuit.rewrite import Constant, Rotation, is_parametrized, pauli_rotations
 from qrnn_qiskit.errors import CellError
 
@@ -216,3 +217,42 @@ def test_gate_inside_a_users_gate_is_refused_by_name() -> None:
     inner.append(Gate("mystery", 1, [A]), [0])
     with pytest.raises(CellError, match="'mystery'"):
         unroll(cell_of(inner.to_gate()), 1)
+
+
+@pytest.mark.parametrize(
+    ("gate", "factors", "frequencies"),
+    [
+        (RXGate(A), [1.0], [(1.0,)]),
+        (CRXGate(2 * A + B), [0.5, -0.5], [(0.5, 1.0)] * 2),
+        (CRZGate(A, ctrl_state=0), [0.5, 0.5], [(0.5, 1.0)] * 2),
+        (CPhaseGate(A), [0.5, 0.5, -0.5], [(1.0,)] * 3),
+        (XXPlusYYGate(A, 0.3), [-0.5, -0.5], [(0.5, 1.0)] * 2),
+        (XXPlusYYGate(A, B), [1.0, -0.5, -0.5, -1.0], [(1.0, 2.0), *[(0.5, 1.0)] * 2, (1.0, 2.0)]),
+        (UGate(A, B, C), [1.0] * 3, [(1.0,)] * 3),
+        (CUGate(A, B, C, D), [1.0] * 7, [(1.0,)] * 7),  # of sums of its angles: one by one
+    ],
+)
+def test_gate_angles(
+    gate: Gate, factors: list[float], frequencies: list[tuple[float, ...]]
+) -> None:
+    found = gate_angles(gate, "cell")
+    assert [angle.factor for angle in found] == factors
+    assert [angle.frequencies for angle in found] == frequencies
+
+
+def test_gates_within_a_gate_of_the_user_keep_their_angles() -> None:
+    inner = QuantumCircuit(2, name="mine")
+    inner.crx(2 * A, 0, 1)
+    inner.h(0)
+    inner.p(B, 1)
+    circuit = QuantumCircuit(
+        QuantumRegister(1, "io"), QuantumRegister(1, "hidden"), ClassicalRegister(1, "bit")
+    )
+    circuit.append(inner.to_gate(), [1, 0])
+    circuit.cry(A, 0, 1)
+    circuit.measure(0, 0)
+    table = unroll(Cell.from_circuit(circuit, weights=[A, B], features=[]), 2).occurrences
+    assert table.generator == ("X", "ZX", "Z", "Y", "ZY") * 2
+    assert table.source.tolist() == [0, 0, 1, 2, 2, 3, 3, 4, 5, 5]
+    assert table.factor.tolist() == [0.5, -0.5, 1.0, 0.5, -0.5] * 2
+    assert table.frequencies == ((0.5, 1.0), (1.0,), (0.5, 1.0)) * 2

@@ -26,6 +26,7 @@ from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.gradients import RULES, EvaluationPlan, GradientProblem, GradientRule
 from qrnn_qiskit.gradients.rules import spsa
+from qrnn_qiskit.gradients.rules.gate_shift import GateShift
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.gradients.rules.random_occurrences import (
     RandomOccurrences,
@@ -429,6 +430,7 @@ OTHERS: tuple[GradientRule, ...] = (
     SPSA(directions=2),
     TiedShift(),
     TiedShift(frequencies=1),
+    GateShift(),
     RandomOccurrences(rows=10),
     FiniteDifference(form="forward"),
     FiniteDifference(form="fourth"),
@@ -475,6 +477,7 @@ def test_weights_that_cannot_matter_cost_nothing(rule: GradientRule) -> None:
         ("spsa", ["gradient.step=0.1"]),
         ("tied_shift", []),
         ("tied_shift", ["gradient.frequencies=2"]),
+        ("gate_shift", []),
         ("random_occurrences", ["gradient.rows=40"]),
         ("finite_difference", ['gradient.form="forward"']),
         ("finite_difference", ["gradient.form=fourth", "gradient.step=0.3"]),

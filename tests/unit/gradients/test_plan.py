@@ -114,6 +114,8 @@ class TestEveryRule:
 
 def test_every_array_counts_in_the_digest() -> None:
     plan = ParameterShift().plan(small_problem())
+    shape = (plan.num_rows, 2)
+    plan = replace(plan, others=np.full(shape, -1), other_shifts=np.zeros(shape))
     digests = {plan.digest}
     for field in fields(plan):
         array = getattr(plan, field.name).copy()

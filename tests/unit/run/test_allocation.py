@@ -1,4 +1,4 @@
-"""Shots shared out by predicted variance, and base outputs pooled from all rows that have them."""
+"""Shots shared out by predicted variance, and base outputs from all rows that have them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.gradients import EvaluationPlan
 from qrnn_qiskit.gradients.allocation import MIN_SHOTS, row_spread, shots_variance
+from qrnn_qiskit.gradients.free_forward import free_forward, shared_shots_variance
 from qrnn_qiskit.gradients.plan import Rows, build_plan
-from qrnn_qiskit.gradients.pooling import pooled_base, shared_shots_variance
 from qrnn_qiskit.learning.plugins import LOSSES
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.run.evaluator import Call, Evaluator
@@ -157,26 +157,26 @@ def test_a_random_rule_keeps_its_repeats() -> None:
     assert plan.repeats[0] * shots > 900
 
 
-def test_pooled_outputs_are_those_of_the_unshifted_circuit() -> None:
+def test_free_forward_outputs_are_those_of_the_unshifted_circuit() -> None:
     plan, shots = ShotPlan(total=20_000, allocation="optimal").apply(shift_plan())
     assert shots is not None
     exact = EXACT.exact_outputs(UNROLLED, plan, "z").mean
     size = exact[0].size
     made_up = Outputs(exact, plan.repeats * shots, np.ones((plan.num_rows, size, size)))
-    pool = pooled_base(plan, made_up)
-    assert np.max(np.abs(pool.outputs.mean - exact[:2])) < 1e-12
+    free = free_forward(plan, made_up)
+    assert np.max(np.abs(free.outputs.mean - exact[:2])) < 1e-12
     # Most of the shots are those of other rows; even at the last step, where light cones end.
-    assert np.all(pool.share[:2] < 0.5)
+    assert np.all(free.share[:2] < 0.5)
 
 
-def test_pooled_outputs_by_hand() -> None:
+def test_free_forward_outputs_by_hand() -> None:
     plan = shift_plan()
     outputs = random_outputs(plan, 1)
-    pool = pooled_base(plan, outputs)
+    free = free_forward(plan, outputs)
     assert outputs.count is not None
     assert outputs.covariance is not None
-    assert pool.outputs.covariance is not None
-    assert pool.outputs.count is not None
+    assert free.outputs.covariance is not None
+    assert free.outputs.count is not None
     for b in range(2):
         rows = [
             [
@@ -189,34 +189,34 @@ def test_pooled_outputs_by_hand() -> None:
         for t in range(STEPS):
             counts = outputs.count[rows[t]]
             mean = np.average(outputs.mean[rows[t], t, 0], weights=counts)
-            assert pool.outputs.mean[b, t, 0] == pytest.approx(mean)
+            assert free.outputs.mean[b, t, 0] == pytest.approx(mean)
             for u in range(STEPS):
                 both = [r for r in rows[t] if r in rows[u]]
                 covariance = sum(outputs.covariance[r, t, u] * outputs.count[r] for r in both)
                 covariance /= counts.sum() * outputs.count[rows[u]].sum()
-                found = pool.outputs.covariance[b, t, u] / pool.outputs.count[b]
+                found = free.outputs.covariance[b, t, u] / free.outputs.count[b]
                 assert found == pytest.approx(covariance)
 
 
-def test_without_masks_nothing_is_pooled() -> None:
+def test_without_masks_nothing_is_free() -> None:
     plan = ParameterShift(causal=False).plan(problem_of(UNROLLED, FEATURES))
     outputs = random_outputs(plan, 1)
-    assert np.array_equal(pooled_base(plan, outputs).outputs.mean, outputs.mean[:2])
+    assert np.array_equal(free_forward(plan, outputs).outputs.mean, outputs.mean[:2])
 
 
 def test_shots_that_serve_both_factors_by_hand() -> None:
-    # g = sum_t w_t J_t is linear in each row's outputs, through J and through the pooled w: the
-    # variance is that of the sum of both parts, row by row.
+    # g = sum_t w_t J_t is linear in each row's outputs, through J and through w, which free
+    # forward outputs are in: the variance is that of the sum of both parts, row by row.
     plan = shift_plan()
     outputs = random_outputs(plan, 1)
     assert outputs.count is not None
     assert outputs.covariance is not None
-    pool = pooled_base(plan, outputs)
+    free = free_forward(plan, outputs)
     slope = np.random.default_rng(4).normal(size=(len(WEIGHTS), 2, STEPS))
     coefficient = np.zeros((plan.num_rows, len(WEIGHTS)))
     np.add.at(coefficient, (plan.term_row, plan.term_weight), plan.term_coefficient)
     through_j = coefficient.T[:, :, None] * weighted(plan)
-    through_w = slope[:, plan.sequence] * pool.share
+    through_w = slope[:, plan.sequence] * free.share
     per_shot = outputs.covariance / outputs.count[:, None, None]
 
     def variance(part: Array) -> Array:
@@ -225,7 +225,7 @@ def test_shots_that_serve_both_factors_by_hand() -> None:
 
     both = variance(through_j + through_w) - variance(through_j) - variance(through_w)
     assert np.max(np.abs(both)) > 1e-3
-    shared = shared_shots_variance(plan, outputs, COTANGENT, slope, pool.share)
+    shared = shared_shots_variance(plan, outputs, COTANGENT, slope, free.share)
     assert np.max(np.abs(shared - both)) < 1e-12
 
 

@@ -128,6 +128,7 @@ def test_wrong_arguments_of_evaluate(message: str, changed: dict[str, Any]) -> N
         ("loss.last = 4: must be from 1 to 3", {"last": 4}),
         ("'adjoint' needs backend.name = 'exact'", {"executor": AerExecutor(), "rule": Adjoint()}),
         ("backend 'aer' only samples", {"executor": AerExecutor()}),
+        (r"use ParameterShift\(\), which shifts one", {"rule": "global_shift"}),
         (r"Adjoint\(\) is exact", {"rule": Adjoint(), "shots": 10, "seed": 1}),
     ],
 )

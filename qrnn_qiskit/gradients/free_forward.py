@@ -22,7 +22,7 @@ from qrnn_qiskit.gradients.plan import EvaluationPlan
 
 @final
 @dataclass(frozen=True, slots=True)
-class PooledBase:
+class FreeForward:
     """Outputs at the unshifted weights.
 
     Attributes:
@@ -34,13 +34,13 @@ class PooledBase:
     share: Array
 
     @staticmethod
-    def of_base_rows(plan: EvaluationPlan, outputs: Outputs) -> PooledBase:
-        """The base rows alone: nothing pooled."""
+    def of_base_rows(plan: EvaluationPlan, outputs: Outputs) -> FreeForward:
+        """The base rows alone."""
         nothing = np.zeros((plan.num_rows, outputs.mean.shape[1]))
-        return PooledBase(plan.base_outputs(outputs), nothing)
+        return FreeForward(plan.base_outputs(outputs), nothing)
 
 
-def pooled_base(plan: EvaluationPlan, outputs: Outputs) -> PooledBase:
+def free_forward(plan: EvaluationPlan, outputs: Outputs) -> FreeForward:
     """Base outputs from the base rows and from all others at the steps they leave untouched.
 
     Args:
@@ -50,7 +50,7 @@ def pooled_base(plan: EvaluationPlan, outputs: Outputs) -> PooledBase:
     batch, (_, steps, values) = plan.num_sequences, outputs.mean.shape
     base = plan.base_outputs(outputs)
     if base.count is None or outputs.count is None or outputs.covariance is None:
-        return PooledBase.of_base_rows(plan, outputs)
+        return FreeForward.of_base_rows(plan, outputs)
     # A mask is also False at steps that the loss does not read: nothing is known about those.
     free = ~plan.masks & plan.masks.any(axis=0)
     weight = free[plan.mask] * outputs.count[:, None]
@@ -68,7 +68,7 @@ def pooled_base(plan: EvaluationPlan, outputs: Outputs) -> PooledBase:
     scaled = wide / np.sqrt(outputs.count[used])[:, None]
     covariance = outputs.covariance[used] * scaled[:, :, None] * scaled[:, None, :]
     of_mean = np.add.reduceat(covariance, starts, axis=0)
-    return PooledBase(
+    return FreeForward(
         Outputs(
             mean.reshape(batch, steps, values),
             base.count,
@@ -91,7 +91,7 @@ def shared_shots_variance(
         outputs: of all rows, with shots.
         cotangent: dL/dy `[B, T, K]`.
         slope: `[P, B, T*K]` derivative of g by the base outputs (through the cotangent).
-        share: `[R, T]` of `PooledBase`.
+        share: `[R, T]` of `FreeForward`.
     """
     if outputs.count is None or outputs.covariance is None:
         return np.zeros(plan.weights.shape[1])
