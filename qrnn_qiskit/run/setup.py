@@ -244,10 +244,7 @@ def _check_tiles(job: Job) -> None:
             "from tile to tile; set backend.tiles = 1, or remove [mitigation]"
         )
     if job.kind == "compare":
-        raise SpecError(
-            "backend.tiles is not for kind = 'compare', whose exact values are those of one copy: "
-            "set backend.tiles = 1"
-        )
+        raise SpecError("backend.tiles is not for kind = 'compare': set backend.tiles = 1")
 
 
 def make_objective(job: Job, unrolled: UnrolledCircuit, splits: Splits) -> Objective:
