@@ -8,7 +8,8 @@ import numpy as np
 
 from qrnn_qiskit.emulator.devices import Device
 from qrnn_qiskit.emulator.program import Item, Program
-from qrnn_qiskit.execution.isa import ISACircuit, device_duration, used_qubits
+from qrnn_qiskit.execution.isa import ISACircuit, device_duration
+from qrnn_qiskit.execution.layout import used_qubits
 
 JOB_SECONDS: Final = 2.0
 MICROSECONDS: Final = 1e-6  # the snapshots give rep_delay in µs, the client sends seconds

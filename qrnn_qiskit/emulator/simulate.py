@@ -15,7 +15,8 @@ from qiskit.circuit.library import Measure, Reset
 from qrnn_qiskit.emulator import snapshots
 from qrnn_qiskit.emulator.program import Bits
 from qrnn_qiskit.execution.aer_run import SEED_STRIDE
-from qrnn_qiskit.execution.isa import ISACircuit, used_qubits
+from qrnn_qiskit.execution.isa import ISACircuit
+from qrnn_qiskit.execution.layout import used_qubits
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator

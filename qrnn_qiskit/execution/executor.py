@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, final, runtime_checkable
 
+import numpy as np
+
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.estimate import Outputs
@@ -28,6 +30,12 @@ class EvaluationRequest:
     plan: EvaluationPlan
     shots: int
     seed: int
+
+
+def stream_seed(seed: int, spawn_key: tuple[int, ...]) -> int:
+    """Seed of one evaluation: far from all others, and from the identity of the work alone."""
+    state = np.random.SeedSequence(seed, spawn_key=spawn_key).generate_state(1, np.uint64)
+    return int(state[0]) >> 2  # leaves room for what executors add to it
 
 
 class Executor(Protocol):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import final
+from dataclasses import dataclass, field
+from typing import Final, final
 
 import numpy as np
 from qiskit import qpy
@@ -16,10 +16,13 @@ from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.flat import flat_operations, narrowed
-from qrnn_qiskit.execution.layout import best_placement, predicted_error
+from qrnn_qiskit.execution.layout import best_placement, moved, predicted_error, used_qubits
 from qrnn_qiskit.execution.mitigation.zero_noise import fold, stretch
 from qrnn_qiskit.execution.reset import after_transpiling, before_transpiling, reset_strategy
-from qrnn_qiskit.spec.backend import ResetChoice
+from qrnn_qiskit.execution.tiles import choose_tiles, tiled
+from qrnn_qiskit.spec.backend import ResetChoice, TileChoice
+
+_TILES: Final = "tiles"
 
 
 @final
@@ -34,6 +37,7 @@ class TranspileOptions:
         layout_trials: seeds to try, each result in all places; 0 for the transpiler's own layout.
         reset: what a reset becomes.
         reset_repeats: resets in the place of each.
+        tiles: copies of the circuit on the device; "auto" for as many as fit.
         folds: for zero-noise extrapolation: times that each two-qubit gate is done in a row, and
             factor on the time that measurements and resets take.
     """
@@ -44,6 +48,7 @@ class TranspileOptions:
     layout_trials: int = 0
     reset: ResetChoice = "auto"
     reset_repeats: int = 1
+    tiles: TileChoice = 1
     folds: int = 1
 
 
@@ -57,11 +62,35 @@ class ISACircuit:
         columns: `[A]` the occurrence of each circuit parameter, in the order of
             `circuit.parameters`. The transpiler may have deleted parameters that cannot matter.
         qubits: physical qubits in use, ascending.
+        tiles: physical qubits of each of several copies, in the order of `qubits`, those of the
+            first being `qubits`; empty where the circuit runs alone.
+        executed: what is handed to the device: the circuit, or its copies side by side.
     """
 
     circuit: QuantumCircuit
     columns: Index
     qubits: tuple[int, ...]
+    tiles: tuple[tuple[int, ...], ...] = ()
+    executed: QuantumCircuit = field(init=False)
+
+    def __post_init__(self) -> None:
+        whole = self.circuit
+        if self.tiles:
+            whole = tiled(self.compact, self.tiles, self.circuit.num_qubits)
+        object.__setattr__(self, "executed", whole)
+
+    @property
+    def num_tiles(self) -> int:
+        """Shots of a row in one execution."""
+        return max(1, len(self.tiles))
+
+    def tile(self, number: int) -> ISACircuit:
+        """One copy, as a circuit that runs alone."""
+        if not self.tiles:
+            return self
+        place = self.tiles[number]
+        circuit = moved(self.circuit, place)
+        return ISACircuit(circuit, self.columns, used_qubits(circuit))
 
     def parameter_values(self, angles: Array) -> Array:
         """Values `[R, A]` of the circuit's parameters from angles `[R, O]`."""
@@ -90,7 +119,9 @@ class ISACircuit:
 def isa_to_bytes(isa: ISACircuit) -> bytes:
     """The circuit as QPY, to be used again by a run that continues."""
     buffer = io.BytesIO()
-    qpy.dump(isa.circuit, buffer)
+    circuit = isa.circuit.copy()
+    circuit.metadata = {_TILES: isa.tiles}
+    qpy.dump(circuit, buffer)
     return buffer.getvalue()
 
 
@@ -104,7 +135,8 @@ def isa_from_bytes(unrolled: UnrolledCircuit, data: bytes) -> ISACircuit:
         circuit = qpy.load(io.BytesIO(data))[0]
     except Exception as error:  # QPY raises many kinds
         raise BackendError(f"the kept ISA circuit cannot be read: {error}") from None
-    return _with_columns(unrolled, circuit)
+    tiles = (circuit.metadata or {}).get(_TILES, ())
+    return _with_columns(unrolled, circuit, tuple(tuple(tile) for tile in tiles))
 
 
 def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions) -> ISACircuit:
@@ -155,7 +187,14 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
     isa = min(tried, key=lambda pair: pair[0])[1]
     if options.folds > 1:
         isa = fold(stretch(isa, options.folds, target), options.folds)
-    return _with_columns(unrolled, isa)
+    tiles: tuple[tuple[int, ...], ...] = ()
+    if options.tiles != 1:
+        fixed = layout is not None or not trials
+        found = choose_tiles(isa, target, options.tiles, fixed=fixed)
+        isa = moved(isa, found[0])
+        order = np.argsort(found[0])  # the circuit's qubits in use are counted in ascending order
+        tiles = tuple(tuple(tile[i] for i in order) for tile in found)
+    return _with_columns(unrolled, isa, tiles)
 
 
 def _manager(
@@ -183,7 +222,9 @@ def _layout_with_branches(
     return None if found is None else found.initial_index_layout(filter_ancillas=True)
 
 
-def _with_columns(unrolled: UnrolledCircuit, circuit: QuantumCircuit) -> ISACircuit:
+def _with_columns(
+    unrolled: UnrolledCircuit, circuit: QuantumCircuit, tiles: tuple[tuple[int, ...], ...]
+) -> ISACircuit:
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
     unknown = [p.name for p in circuit.parameters if p.name not in index]
     if unknown:
@@ -192,24 +233,14 @@ def _with_columns(unrolled: UnrolledCircuit, circuit: QuantumCircuit) -> ISACirc
         circuit=circuit,
         columns=np.array([index[p.name] for p in circuit.parameters], dtype=np.intp),
         qubits=used_qubits(circuit),
+        tiles=tiles,
     )
-
-
-def used_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
-    """Indices of the qubits that something other than a barrier or delay acts on."""
-    used = {
-        circuit.find_bit(q).index
-        for item in circuit.data
-        if item.operation.name not in ("barrier", "delay")
-        for q in item.qubits
-    }
-    return tuple(sorted(used))
 
 
 def device_duration(isa: ISACircuit, target: Target) -> float | None:
     """Seconds that one execution of the circuit takes; None where the target has no durations."""
     try:
-        return float(isa.circuit.estimate_duration(target, unit="s"))
+        return float(isa.executed.estimate_duration(target, unit="s"))
     except Exception:  # Qiskit raises several kinds where durations are missing
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -28,8 +29,8 @@ def predicted_error(circuit: QuantumCircuit, target: Target) -> float:
         circuit: transpiled, on the device's qubits.
         target: of the device.
     """
-    used = _used(circuit)
-    costs = _Costs(circuit, target, used)
+    used = used_qubits(circuit)
+    costs = Costs(circuit, target, used)
     placement = np.array([used])
     return float(-np.expm1(-costs.of(placement)[0]))
 
@@ -39,26 +40,30 @@ def best_placement(circuit: QuantumCircuit, target: Target) -> tuple[QuantumCirc
 
     Every place where the device's couplings allow the very same circuit is considered.
     """
-    used = _used(circuit)
-    costs = _Costs(circuit, target, used)
-    placements = np.array([used, *_placements(circuit, target, used)])
-    total = costs.of(placements)
+    used = used_qubits(circuit)
+    costs = Costs(circuit, target, used)
+    places = np.array([used, *placements(circuit, target, used)])
+    total = costs.of(places)
     best = int(np.argmin(total))
-    moved = dict(zip(used, placements[best].tolist(), strict=True))
-    if best == 0:
-        return circuit, float(-np.expm1(-total[0]))
+    error = float(-np.expm1(-total[best]))
+    return (circuit if best == 0 else moved(circuit, places[best].tolist())), error
+
+
+def moved(circuit: QuantumCircuit, place: Sequence[int]) -> QuantumCircuit:
+    """The circuit with its qubits in use, ascending, moved to others of the device."""
+    to = dict(zip(used_qubits(circuit), place, strict=True))
     placed = circuit.copy_empty_like()
     for item in circuit.data:
         qubits = [circuit.find_bit(q).index for q in item.qubits]
-        if all(q in moved for q in qubits):
-            placed.append(item.operation, [moved[q] for q in qubits], item.clbits)
-    return placed, float(-np.expm1(-total[best]))
+        if all(q in to for q in qubits):
+            placed.append(item.operation, [to[q] for q in qubits], item.clbits)
+    return placed
 
 
-class _Costs:
+class Costs:
     """Negative log fidelities of a circuit's parts on every qubit and coupling."""
 
-    def __init__(self, circuit: QuantumCircuit, target: Target, used: list[int]) -> None:
+    def __init__(self, circuit: QuantumCircuit, target: Target, used: tuple[int, ...]) -> None:
         self._local = {q: i for i, q in enumerate(used)}
         count = target.num_qubits or circuit.num_qubits
         self._single = np.zeros((len(used), count))
@@ -133,7 +138,7 @@ def _idle_times(circuit: QuantumCircuit, target: Target) -> dict[int, list[float
     return gaps
 
 
-def _placements(circuit: QuantumCircuit, target: Target, used: list[int]) -> list[list[int]]:
+def placements(circuit: QuantumCircuit, target: Target, used: tuple[int, ...]) -> list[list[int]]:
     """Where else all instructions of the circuit exist, for its qubits in use."""
     local = {q: i for i, q in enumerate(used)}
     pattern = rx.PyDiGraph()
@@ -164,12 +169,12 @@ def _placements(circuit: QuantumCircuit, target: Target, used: list[int]) -> lis
     return found
 
 
-def _used(circuit: QuantumCircuit) -> list[int]:
-    return sorted(
-        {
-            circuit.find_bit(q).index
-            for item in circuit.data
-            if item.operation.name not in ("barrier", "delay")
-            for q in item.qubits
-        }
-    )
+def used_qubits(circuit: QuantumCircuit) -> tuple[int, ...]:
+    """Indices of the qubits that something other than a barrier or delay acts on, ascending."""
+    used = {
+        circuit.find_bit(q).index
+        for item in circuit.data
+        if item.operation.name not in ("barrier", "delay")
+        for q in item.qubits
+    }
+    return tuple(sorted(used))

@@ -84,6 +84,7 @@ def _transpile_options(backend: BackendSpec) -> TranspileOptions:
         backend.layout_trials,
         backend.reset,
         backend.reset_repeats,
+        backend.tiles,
     )
 
 

@@ -85,10 +85,11 @@ class Block:
     """Rows and shots of a request that travel in one QPU job.
 
     Rows are counted with their repeats: a row with three repeats stands three times in a row.
+    Shots are counted in executions: where n tiles share a device, each execution brings n.
 
     Attributes:
         start, stop: rows.
-        first_shot: of each row, counted in the request's shots.
+        first_shot: of each row, counted in the request's shots over the tiles.
         shots: of each row.
     """
 
@@ -376,12 +377,14 @@ def assemble(
     total = plan.total_repeats
     if len(parts) == 1 and len(first.packed) == total * shots:
         return replace(first, count=count)
-    packed = np.empty((total, shots, first.packed.shape[1]), dtype=np.uint8)
-    covered = np.zeros((total, shots), dtype=bool)
+    tiles = len(first.packed) // parts[0][0].executions
+    packed = np.empty((total, tiles, shots // tiles, first.packed.shape[1]), dtype=np.uint8)
+    covered = np.zeros((total, shots // tiles), dtype=bool)
     for block, bits in parts:
-        place = slice(block.start, block.stop), _shots_of(block)
-        packed[place] = bits.packed.reshape(block.stop - block.start, block.shots, -1)
-        covered[place] ^= True
+        rows, own = slice(block.start, block.stop), _shots_of(block)
+        shape = block.stop - block.start, tiles, block.shots, -1
+        packed[rows, :, own] = bits.packed.reshape(shape)
+        covered[rows, own] ^= True
     if not covered.all():
         raise BadResult("the blocks of a request do not cover its rows and shots")
     flat = packed.reshape(total * shots, -1)

@@ -133,7 +133,7 @@ def gradient(
         readout=np.empty(0),
         features=sequences,
         targets=_targets(objective, targets, sequences),
-        shots=ShotPlan(shots, shots_total),
+        shots=ShotPlan(shots, shots_total, tiles=executor.isa(unrolled).num_tiles),
         call=Call("gradient", (0,)),
         by=by,
     )
@@ -203,7 +203,7 @@ def hessian(
         readout=np.empty(0),
         features=sequences,
         targets=_targets(objective, targets, sequences),
-        shots=ShotPlan(shots, shots_total),
+        shots=ShotPlan(shots, shots_total, tiles=executor.isa(unrolled).num_tiles),
         call=Call("hessian", (0,)),
         form=form,
         direction=along,

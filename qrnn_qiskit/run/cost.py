@@ -15,6 +15,7 @@ from qrnn_qiskit.execution.isa import (
 from qrnn_qiskit.execution.layout import predicted_error
 from qrnn_qiskit.execution.reset import describe_reset
 from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_service
+from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots
 from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.setup import Setup, method_name
 
@@ -24,10 +25,13 @@ _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 @final
 @dataclass(frozen=True, slots=True)
 class EvaluationCost:
-    """One evaluation: its rows, the executions (shots) of all of them, and its QPU jobs."""
+    """One evaluation: its rows, the shots of all of them, and its QPU jobs.
+
+    An execution brings a shot on each of the device's tiles.
+    """
 
     rows: int
-    executions: int
+    shots: int
     jobs: int = 0
 
 
@@ -46,7 +50,14 @@ def gradient_cost(setup: Setup, batch: int) -> EvaluationCost:
 
 def forecast_cost(setup: Setup, sequences: int, shots: int | None) -> EvaluationCost:
     """Cost of one forecast of some sequences."""
+    if shots is not None:
+        shots = whole_shots(shots, num_tiles(setup))
     return EvaluationCost(sequences, sequences * (shots or 0), _jobs(setup, sequences, shots))
+
+
+def num_tiles(setup: Setup) -> int:
+    """Copies of the circuit on the device: shots of a row in one execution."""
+    return setup.shots.tiles
 
 
 def _jobs(setup: Setup, rows: int, shots: int | None) -> int:
@@ -61,7 +72,7 @@ def rep_delay_s(setup: Setup) -> float:
 
 
 def seconds_per_execution(setup: Setup) -> float:
-    """Predicted seconds on the device for one shot of one row; 0 on simulators."""
+    """Predicted seconds on the device for one execution of one row; 0 on simulators."""
     target = getattr(setup.executor, "target", None)
     if target is None:
         return 0.0
@@ -72,9 +83,9 @@ def seconds_per_execution(setup: Setup) -> float:
 def qpu_seconds(setup: Setup, evaluation: EvaluationCost) -> float:
     """Predicted seconds on the device of one evaluation; 0 on simulators."""
     each = seconds_per_execution(setup)
-    if not each or not evaluation.executions:
+    if not each or not evaluation.shots:
         return 0.0
-    return SECONDS_PER_JOB * evaluation.jobs + each * evaluation.executions
+    return SECONDS_PER_JOB * evaluation.jobs + each * evaluation.shots / num_tiles(setup)
 
 
 def plan_job(setup: Setup) -> dict[str, Any]:
@@ -107,7 +118,8 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         parts = [(1, gradient)]
     else:
         parts = [(1, forecast_cost(setup, train, setup.forward_shots))]
-    executions = sum(times * part.executions for times, part in parts)
+    shots = sum(times * part.shots for times, part in parts)
+    executions = shots // num_tiles(setup)
     seconds = sum(times * qpu_seconds(setup, part) for times, part in parts)
     isa = setup.executor.isa(setup.unrolled)
     duration = seconds_per_execution(setup)
@@ -125,17 +137,36 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "training_steps": job.training.steps if job.kind == "train" else None,
         "sequences_per_step": batch,
         "rows_per_gradient": gradient.rows,
-        "shots_per_gradient": gradient.executions,
+        "shots_per_gradient": gradient.shots,
         "jobs": jobs,
-        "shots_total": executions,
+        "shots_total": shots,
         "qpu_seconds": round(seconds, 1),
         "budget_shots": job.budget.shots,
         "budget_qpu_seconds": job.budget.qpu_seconds,
-        "within_budget": _over(job.budget.shots, executions) is None
+        "within_budget": _over(job.budget.shots, shots) is None
         and _over(job.budget.qpu_seconds, seconds) is None,
         **_of_the_target(setup),
-        "exact": isinstance(setup.executor, ExactExecutor) and executions == 0,
+        "exact": isinstance(setup.executor, ExactExecutor) and shots == 0,
         **_on_device(setup, jobs, executions),
+        **_of_tiles(setup, jobs, shots),
+    }
+
+
+def _of_tiles(setup: Setup, jobs: int, shots: int) -> dict[str, Any]:
+    """Where the tiles are, what goes wrong on each, and what they save."""
+    executor: Any = setup.executor
+    isa = executor.isa(setup.unrolled)
+    if not isa.tiles:
+        return {}
+    errors = tile_errors(isa.circuit, executor.target, isa.tiles)
+    alone = SECONDS_PER_JOB * jobs + seconds_per_execution(setup) * shots
+    return {
+        "tiles": isa.num_tiles,
+        "tile_qubits": [list(tile) for tile in isa.tiles],
+        "tile_errors": [round(error, 4) for error in errors],
+        "tiles_left_out": f"where more than {WORST:g} times the least errors are predicted",
+        "executions_total": shots // isa.num_tiles,
+        "qpu_seconds_without_tiles": round(alone, 1),
     }
 
 
@@ -243,15 +274,15 @@ class Account:
         """Go on from what an interrupted run had spent."""
         self.shots, self.qpu_seconds = shots, qpu_seconds
 
-    def charge(self, executions: int) -> None:
+    def charge(self, shots: int) -> None:
         """Pay for one evaluation.
 
         Raises:
             BudgetError: if the budget does not allow it; nothing is paid then.
         """
         budget = self._setup.job.budget
-        shots = self.shots + executions
-        seconds = self.qpu_seconds + qpu_seconds(self._setup, EvaluationCost(0, executions, 1))
+        seconds = self.qpu_seconds + qpu_seconds(self._setup, EvaluationCost(0, shots, 1))
+        shots += self.shots
         # On a real device the ledger, which knows the charges, holds the budget.
         allowed = None if self._setup.job.backend.is_service else budget.qpu_seconds
         for key, limit, used in (

@@ -8,15 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-import numpy as np
-
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
-from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsExact
+from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsExact, stream_seed
 from qrnn_qiskit.execution.mitigation.affine import AffineCorrection
 from qrnn_qiskit.execution.service import JobService, as_service
+from qrnn_qiskit.execution.tiles import whole_shots
 from qrnn_qiskit.gradients.plan import EvaluationPlan
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class Evaluator:
 
         Args:
             plan: the rows.
-            shots: of each row; None for exact values.
+            shots: of each row, rounded up to a multiple of the tiles; None for exact values.
             call: the place in the run.
 
         Raises:
@@ -121,6 +120,7 @@ class Evaluator:
                     "gradient.shots_total for a gradient"
                 )
             return self.executor.exact_outputs(self.unrolled, plan, self.kind)
+        shots = whole_shots(shots, self.executor.isa(self.unrolled).num_tiles)
         if self._charge is not None:
             self._charge(plan.total_repeats * shots)
         return self._bits(plan, shots, call).outputs(self.kind)
@@ -138,9 +138,3 @@ class Evaluator:
                 "qrnn run, which keeps a ledger in its run directory"
             )
         return self.executor.fetch(self.executor.submit(self.unrolled, request))
-
-
-def stream_seed(seed: int, spawn_key: tuple[int, ...]) -> int:
-    """Seed of one evaluation: far from all others, and from the identity of the work alone."""
-    state = np.random.SeedSequence(seed, spawn_key=spawn_key).generate_state(1, np.uint64)
-    return int(state[0]) >> 2  # leaves room for what executors add to it

@@ -14,13 +14,14 @@ from qrnn_qiskit.angle_map import Array, SparseJacobian
 from qrnn_qiskit.errors import BackendError, DataError
 from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.execution.executor import stream_seed
 from qrnn_qiskit.gradients.contraction import Contraction
 from qrnn_qiskit.gradients.free_forward import FreeForward, free_forward, shared_shots_variance
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.learning.propagation import quadratic_form
-from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
+from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.objective import LossEstimate, Objective, Spread
 from qrnn_qiskit.run.shots import ShotPlan
 

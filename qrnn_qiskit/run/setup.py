@@ -206,6 +206,9 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     unrolled = unroll(cell, train.num_steps)
     objective = make_objective(job, unrolled, splits)
     shots = make_shots(job)
+    if job.backend.tiles != 1:
+        _check_tiles(job)
+        shots = replace(shots, tiles=executor.isa(unrolled).num_tiles)
     _check_shots(job, executor, rule, shots)
     # Features out of an encoding's range are a mistake in the data or the scaling: say so now.
     for part in (splits.train, splits.validation, splits.test):
@@ -232,6 +235,16 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     weights, _ = setup.split_parameters(setup.initial)
     check_expected_survival(unrolled, weights, train.features, setup.least_forward_shots)
     return _with_policy(setup)
+
+
+def _check_tiles(job: Job) -> None:
+    if job.mitigation.is_on:
+        raise SpecError(
+            "[mitigation] is not for backend.tiles: readout errors and times of measurement differ "
+            "from tile to tile; set backend.tiles = 1, or remove [mitigation]"
+        )
+    if job.kind == "compare":
+        raise SpecError("backend.tiles is not for kind = 'compare': set backend.tiles = 1")
 
 
 def make_objective(job: Job, unrolled: UnrolledCircuit, splits: Splits) -> Objective:

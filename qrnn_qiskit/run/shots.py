@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
 from qrnn_qiskit.angle_map import Array
@@ -28,6 +28,8 @@ class ShotPlan:
             row can have a handful of shots; else uniform too.
         spread: what "optimal" goes by, see `gradients.allocation.row_spread`.
         share: of all shots, for the base rows together.
+        tiles: copies of the circuit on the device: shots of a row are multiples of it, `per_row`
+            and `forward` rounded up, `total` down.
     """
 
     per_row: int | None = None
@@ -36,6 +38,7 @@ class ShotPlan:
     allocation: Allocation = "uniform"
     spread: Array | None = field(default=None, compare=False)
     share: float = FORWARD_SHARE
+    tiles: int = 1
 
     def apply(self, plan: EvaluationPlan) -> tuple[EvaluationPlan, int | None]:
         """The plan with its repeats, and the shots of one repeat.
@@ -43,6 +46,8 @@ class ShotPlan:
         Raises:
             BackendError: if the total gives a row fewer than 2 shots.
         """
+        if self.tiles > 1:
+            return self._on_tiles(plan)
         if self.allocation == "optimal":
             total = self.total
             if self.per_row is not None:
@@ -60,6 +65,23 @@ class ShotPlan:
             times = min(self.forward // shots, affordable)
         repeats[:base] = max(1, times)
         return plan.with_repeats(repeats), shots
+
+    def _on_tiles(self, plan: EvaluationPlan) -> tuple[EvaluationPlan, int | None]:
+        """The same counted in executions, each of which brings a shot on every tile."""
+        per_row, forward = (
+            None if shots is None else -(-shots // self.tiles)
+            for shots in (self.per_row, self.forward)
+        )
+        total = None if self.total is None else self.total // self.tiles
+        alone = replace(self, per_row=per_row, total=total, forward=forward, tiles=1)
+        try:
+            plan, executions = alone.apply(plan)
+        except BackendError as error:
+            raise BackendError(
+                f"{error}; counted in executions, each of which brings {self.tiles} shots, one on "
+                "every tile (backend.tiles)"
+            ) from None
+        return plan, None if executions is None else executions * self.tiles
 
     def _optimal(self, plan: EvaluationPlan, total: int) -> tuple[EvaluationPlan, int] | None:
         forward = self.forward

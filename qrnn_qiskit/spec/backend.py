@@ -14,6 +14,7 @@ from qrnn_qiskit.spec.table import (
 )
 
 ResetChoice = Literal["auto", "reset", "conditional_x", "fresh_qubits"]
+TileChoice = Literal["auto"] | Annotated[int, Field(ge=1)]
 
 
 class BackendSpec(Table):
@@ -45,6 +46,12 @@ class BackendSpec(Table):
         "measured in 1, or a fresh qubit; auto takes the first that the device has.",
     )
     reset_repeats: Positive = Field(1, description="Resets in the place of each.")
+
+    tiles: TileChoice = Field(
+        1,
+        description="Copies of the circuit side by side on the device, each a shot of an "
+        "execution; auto for as many as fit with guard qubits between them.",
+    )
 
     account: Name | None = Field(
         None, description="Name of the saved IBM account; the default one if not given."
@@ -102,6 +109,17 @@ class BackendSpec(Table):
         ):
             if self.name != "exact" and given != usual:
                 raise key_problem(key, given, f'must be "{usual}" unless name = "exact"')
+        return self
+
+    @model_validator(mode="after")
+    def _check_tiles(self) -> Self:
+        if self.tiles != 1 and self.name in ("exact", "aer"):
+            raise key_problem(
+                "tiles",
+                self.tiles,
+                f"must be 1 with name = {self.name!r}, which simulates one copy of the circuit: "
+                "tiles are for fake devices and devices of IBM's service",
+            )
         return self
 
     @model_validator(mode="after")

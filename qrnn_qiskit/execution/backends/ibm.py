@@ -5,6 +5,7 @@ The only module that imports `qiskit_ibm_runtime`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, final
 
@@ -16,13 +17,14 @@ from qrnn_qiskit.errors import BackendError, JobError
 from qrnn_qiskit.execution.aer_run import sample_rows
 from qrnn_qiskit.execution.backends.aer import step_bits
 from qrnn_qiskit.execution.bits import PackedBits
-from qrnn_qiskit.execution.executor import EvaluationRequest
+from qrnn_qiskit.execution.executor import EvaluationRequest, stream_seed
 from qrnn_qiskit.execution.influence import noisy_occurrences
 from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
 from qrnn_qiskit.execution.noise import Noise, device_noise
 from qrnn_qiskit.execution.per_circuit import PerCircuit
 from qrnn_qiskit.execution.reset import with_plain_names
 from qrnn_qiskit.execution.results import LocalResults
+from qrnn_qiskit.execution.tiles import from_tiles
 from qrnn_qiskit.occurrence import OccurrenceTable
 from qrnn_qiskit.spec.messages import nearest
 
@@ -96,7 +98,7 @@ class IBMExecutor:
         options = transpile or TranspileOptions()
         self._circuits = PerCircuit(lambda unrolled: to_isa(unrolled, self.target, options))
         self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
-        self._simulators = PerCircuit(lambda unrolled: self._make_simulator(self.isa(unrolled)))
+        self._simulators = PerCircuit(self._make_simulators)
         self._results = LocalResults()
 
     @property
@@ -119,13 +121,27 @@ class IBMExecutor:
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run in local mode; returns an id for `fetch`."""
-        isa, simulator = self.isa(unrolled), self._simulators(unrolled)
+        isa, simulators = self.isa(unrolled), self._simulators(unrolled)
         shape = (unrolled.num_steps, unrolled.num_clbits)
+        # Copies have nothing to do with one another here, so each is run by itself.
+        executions, rest = divmod(request.shots, isa.num_tiles)
+        if rest:
+            raise BackendError(
+                f"{request.shots} shots of a row are not a multiple of {isa.num_tiles} tiles"
+            )
+        each = replace(request, shots=executions)
 
-        def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
-            return self._sample(simulator, isa, angles, shots, seed, shape)
+        def of_tile(tile: int) -> PackedBits:
+            circuit, simulator = isa.tile(tile), simulators[tile]
 
-        return self._results.keep(sample_rows(request, unrolled, sampler))
+            def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
+                return self._sample(simulator, circuit, angles, shots, seed, shape)
+
+            own = stream_seed(request.seed, (tile,)) if isa.tiles else request.seed
+            return sample_rows(replace(each, seed=own), unrolled, sampler)
+
+        parts = [of_tile(tile) for tile in range(isa.num_tiles)]
+        return self._results.keep(from_tiles(parts, executions))
 
     def poll(self, job: str) -> bool:
         """Always done in local mode."""
@@ -134,6 +150,11 @@ class IBMExecutor:
     def fetch(self, job: str) -> PackedBits:
         """The outcomes, once."""
         return self._results.take(job)
+
+    def _make_simulators(self, unrolled: UnrolledCircuit) -> list[BackendV2]:
+        """One for each tile."""
+        isa = self.isa(unrolled)
+        return [self._make_simulator(isa.tile(tile)) for tile in range(isa.num_tiles)]
 
     def _make_simulator(self, isa: ISACircuit) -> BackendV2:
         # The client would hand Aer the noise of all qubits, seconds for every run; the qubits

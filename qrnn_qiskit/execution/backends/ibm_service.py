@@ -41,6 +41,7 @@ from qrnn_qiskit.execution.service import (
     block_angles,
     cut,
 )
+from qrnn_qiskit.execution.tiles import suffix, whole_shots
 from qrnn_qiskit.occurrence import OccurrenceTable
 
 if TYPE_CHECKING:
@@ -160,11 +161,12 @@ class ServiceExecutor:
     def blocks(self, unrolled: UnrolledCircuit, rows: int, shots: int) -> list[Block]:
         """Rows and shots cut by the shots of a row, and executions and bytes of a job."""
         limits = self._limits()
-        width = max(1, len(self.isa(unrolled).columns))
+        isa = self.isa(unrolled)
+        width = max(1, len(isa.columns))
         # Eight bytes a value, four thirds of that as text, and the circuit once.
         return cut(
             rows,
-            shots,
+            whole_shots(shots, isa.num_tiles) // isa.num_tiles,
             max_rows=max(1, int(limits.bytes * 3 / 4 / 8 / width)),
             max_shots=limits.shots,
             max_executions=limits.executions,
@@ -193,7 +195,7 @@ class ServiceExecutor:
         mode = self._mode.open()
         with self._client.submitting(ticket.sending):
             sampler = Sampler(mode=mode, options=options)
-            job = sampler.run([(isa.circuit, values)], shots=block.shots)
+            job = sampler.run([(isa.executed, values)], shots=block.shots)
             return self._remember(job)
 
     def listing(self, tag: str, since: float) -> list[Listed]:
@@ -249,6 +251,9 @@ class ServiceExecutor:
         """The outcomes of a job that is done."""
         found = self._client.ask(lambda: self._job(job))
         rows = block.stop - block.start
+        tiles = self.isa(unrolled).tiles
+        names = [suffix(tile) for tile in range(len(tiles))] or [""]
+        shape = unrolled.num_steps, unrolled.num_clbits
         try:
             result = self._client.ask(lambda: _decoded(found))
         except LookupError:
@@ -257,19 +262,19 @@ class ServiceExecutor:
             raise BadResult("the service sent empty results", empty=True)
         try:
             data = result[0].data
-            bits = step_bits(data, (unrolled.num_steps, unrolled.num_bits))
+            bits = np.stack([step_bits(data, shape, name) for name in names], axis=1)
         except Exception as error:  # whatever a wrong shape leads to
             raise BadResult(
                 f"the results are not those of the circuit: {self._client.clean(error)}"
             ) from None
-        if bits.ndim != 4 or bits.shape[0] != rows or bits.shape[1] < block.shots:
+        if bits.ndim != 5 or bits.shape[0] != rows or bits.shape[2] < block.shots:
             raise BadResult(
-                f"the results have shape {list(bits.shape[:2])} instead of {rows} rows × "
+                f"the results have shape {list(bits.shape[::2])} instead of {rows} rows × "
                 f"{block.shots} shots"
             )
         # Twirling rounds the shots up.
-        bits = bits[:, : block.shots].reshape(-1, unrolled.num_steps, unrolled.num_bits)
-        count = np.full(rows, block.shots, dtype=np.int64)
+        bits = bits[:, :, : block.shots].reshape(-1, *shape)
+        count = np.full(rows, len(names) * block.shots, dtype=np.int64)
         return PackedBits.from_bits(bits, count, unrolled.cell.postselected)
 
     def usage(self, job: str) -> float | None:
@@ -334,7 +339,7 @@ class ServiceExecutor:
         return found
 
     def _checked(self, isa: ISACircuit) -> ISACircuit:
-        check_circuit(isa.circuit, self.target, self.name)
+        check_circuit(isa.executed, self.target, self.name)
         check_options(self._given, isa.circuit, self._backend)
         return isa
 

@@ -23,9 +23,8 @@ from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution import aer_run
 from qrnn_qiskit.execution.backends import exact
 from qrnn_qiskit.execution.backends.aer import AerRun
-from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsExact
+from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsExact, stream_seed
 from qrnn_qiskit.gradients import EvaluationPlan, forward_plan
-from qrnn_qiskit.run.evaluator import stream_seed
 
 WEIGHTS = np.array([0.7, 1.9, 0.4, 2.3])
 UNROLLED = unroll(build_cell("parity2"), 3)
