@@ -18,6 +18,7 @@ from qrnn_qiskit.circuit import FAMILIES
 from qrnn_qiskit.errors import DataError
 from qrnn_qiskit.estimate import Estimate
 from qrnn_qiskit.learning.dataset import Dataset, Splits
+from qrnn_qiskit.learning.parts import checked_range
 from qrnn_qiskit.learning.scaling import Scaling
 from qrnn_qiskit.run.fit import fit
 from qrnn_qiskit.run.forecast import forecast
@@ -27,14 +28,14 @@ from qrnn_qiskit.spec.compose import job_from_dict
 from qrnn_qiskit.spec.library import find
 from qrnn_qiskit.spec.model import CellSpec
 
-RANGE = (-1.0, 1.0)
+UNIT = (-1.0, 1.0)
 
 
 class SequenceEstimator(BaseEstimator):
     """A cell with a linear head, trained by the library's own trainer.
 
-    Features are scaled to [-1, 1] by the bounds of the training sequences. With shots, equal
-    sequences in another order or another batch meet other random numbers.
+    Features are scaled by the bounds of the training sequences, and numbers to predict too. With
+    shots, equal sequences in another order or another batch meet other random numbers.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class SequenceEstimator(BaseEstimator):
         backend: str = "exact",
         noise: Mapping[str, Any] | None = None,
         shots: int | None = None,
+        feature_range: tuple[float, float] | None = (-1.0, 1.0),
         random_state: Any = None,
     ) -> None:
         """Keep the options; they are checked in `fit`.
@@ -65,6 +67,8 @@ class SequenceEstimator(BaseEstimator):
             backend: "exact", "aer" or a fake device.
             noise: the table `[noise]` of a job file.
             shots: of each row; None for exact values.
+            feature_range: what each feature is scaled to; None leaves features as they are, such
+                as the bits that a cell of bits reads.
             random_state: of initial weights, minibatches and shots.
         """
         self.cell = cell
@@ -77,6 +81,7 @@ class SequenceEstimator(BaseEstimator):
         self.backend = backend
         self.noise = noise
         self.shots = shots
+        self.feature_range = feature_range
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
@@ -87,7 +92,7 @@ class SequenceEstimator(BaseEstimator):
     def _train(self, features: Array, targets: Array, loss: Mapping[str, Any]) -> None:
         """Fit to features `[N, T, F]` and targets `[N, T, M]`; labels are left unscaled."""
         labels = loss["name"] != "mse"
-        scaling = Scaling.fit(features, targets, RANGE, scale_targets=not labels)
+        scaling = self._scaling(features, targets, scale_targets=not labels)
         job = self._job(loss)
         scaled = targets if labels else scaling.scale_targets(targets)
         curve = _Curve()
@@ -98,6 +103,12 @@ class SequenceEstimator(BaseEstimator):
         self.num_targets_ = targets.shape[2]
         self.loss_curve_, self.n_iter_ = curve.losses, state.step
         self.shots_used_ = state.shots_used
+
+    def _scaling(self, features: Array, targets: Array, *, scale_targets: bool) -> Scaling:
+        low, high = UNIT if self.feature_range is None else checked_range(self.feature_range)
+        if self.feature_range is None:  # bounds that are the range itself change nothing
+            features = np.repeat([[low], [high]], features.shape[2], axis=1)
+        return Scaling.fit(features, targets, (low, high), scale_targets=scale_targets)
 
     def _forecast(self, X: Any) -> Estimate:
         """Predictions `[N, T, M]` in the data's units; probabilities of labels."""
