@@ -182,6 +182,8 @@ class QRNN(torch.nn.Module):
         return {**self.__dict__, **dict.fromkeys(_NOT_KEPT), "_by_length": {}}
 
     def _of_one_length(self, features: Any) -> tuple[Any, Any]:
+        if not len(features):
+            raise DataError("an empty batch: at least one sequence is needed")
         if features.shape[2] != self.input_size or not features.shape[1]:
             raise DataError(
                 f"features have {features.shape[2]} values in each of {features.shape[1]} steps, "

@@ -298,6 +298,7 @@ def test_wrong_options(message: str, options: dict[str, Any]) -> None:
         ("features are torch.int64", torch.zeros(1, 3, 1, dtype=torch.int64)),
         ("features are a ndarray", np.zeros((1, 3, 1))),
         ("an empty list", []),
+        ("an empty batch", torch.zeros(0, 3, 1)),
     ],
 )
 def test_wrong_features(message: str, x: Any) -> None:
