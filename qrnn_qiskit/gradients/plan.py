@@ -108,6 +108,19 @@ class EvaluationPlan:
         """Outputs `[B, T, K]` of the base rows."""
         return outputs.rows(slice(0, self.num_sequences))
 
+    def without_base_rows(self) -> EvaluationPlan:
+        """The plan without the base rows, for outputs that are known already.
+
+        The same plan where a term reads a base row. Only for shots: exact executors work out
+        shifted rows from base rows.
+        """
+        base = self.num_sequences
+        if np.any(self.term_row < base):
+            return self
+        by_row = ("point", "sequence", "occurrence", "shift", "second", "second_shift")
+        kept = {name: getattr(self, name)[base:] for name in (*by_row, "repeats", "mask")}
+        return replace(self, **kept, term_row=self.term_row - base)
+
     def contract(self, outputs: Outputs, cotangent: Array) -> Estimate:
         """The gradient `[P]` with the standard error due to the shifted rows.
 

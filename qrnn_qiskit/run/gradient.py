@@ -170,11 +170,7 @@ def _adjoint(
     targets: Array,
     by: Inputs,
 ) -> GradientResult:
-    if not isinstance(evaluator.executor, ExactExecutor):
-        raise BackendError(
-            f"gradient.method = 'adjoint' needs backend.name = 'exact', not "
-            f"{evaluator.executor.name!r}: use parameter_shift there"
-        )
+    executor = exact_executor(evaluator)
     angle_map = evaluator.unrolled.angle_map
     angles = angle_map.angles(weights, features)
     correction = evaluator.correction
@@ -186,13 +182,13 @@ def _adjoint(
         cotangent = objective.cotangent(readout, corrected(outputs), targets)[2]
         return cotangent if correction is None else cotangent * correction.slope
 
-    mean, by_angles = evaluator.executor.value_and_vjp(
+    mean, by_angles = executor.value_and_vjp(
         evaluator.unrolled, angles, cotangent_of, evaluator.kind
     )
     mean = corrected(mean)
     value, by_readout, _ = objective.cotangent(readout, mean, targets)
     if by == "features":
-        _check_slopes(angle_map.feature_jacobian(weights, features).values)
+        check_slopes(angle_map.feature_jacobian(weights, features).values)
         gradient = angle_map.pull_back_features(weights, features, by_angles)
     else:
         gradient = angle_map.pull_back_weights(weights, features, by_angles)
@@ -205,21 +201,58 @@ def _adjoint(
     )
 
 
+def exact_executor(evaluator: Evaluator) -> ExactExecutor:
+    """The evaluator's executor, which reverse mode needs to be the exact engine.
+
+    Raises:
+        BackendError: if it is another.
+    """
+    if not isinstance(evaluator.executor, ExactExecutor):
+        raise BackendError(
+            f"gradient.method = 'adjoint' needs backend.name = 'exact', not "
+            f"{evaluator.executor.name!r}: use parameter_shift there"
+        )
+    return evaluator.executor
+
+
 def _plan_by_features(problem: GradientProblem, rule: GradientRule) -> EvaluationPlan:
     """Rows for derivatives by features; `term_weight` counts the features of all steps."""
+    return shift_rule(rule).plan_for(problem, feature_jacobian(problem))
+
+
+def shift_rule(rule: GradientRule) -> ParameterShift:
+    """The rule, if it can differentiate by features.
+
+    Raises:
+        DataError: if it cannot.
+    """
     if not isinstance(rule, ParameterShift):
         raise DataError(
             "a gradient by features is had by parameter_shift, or by adjoint without shots; "
             f"{type(rule).__name__} has none"
         )
+    return rule
+
+
+def feature_jacobian(problem: GradientProblem) -> SparseJacobian:
+    """d(angle)/d(feature); columns count the features of all steps, `T * F`.
+
+    Raises:
+        DataError: where an encoding has no slope.
+    """
     jacobian = problem.angle_map.feature_jacobian(problem.weights, problem.features)
-    _check_slopes(jacobian.values)
+    check_slopes(jacobian.values)
     step = problem.occurrences.step[jacobian.occurrence]
     column = step * problem.features.shape[2] + jacobian.column
-    return rule.plan_for(problem, SparseJacobian(jacobian.occurrence, column, jacobian.values))
+    return SparseJacobian(jacobian.occurrence, column, jacobian.values)
 
 
-def _check_slopes(slopes: Array) -> None:
+def check_slopes(slopes: Array) -> None:
+    """Refuse derivatives of encodings that are infinite.
+
+    Raises:
+        DataError: saying how to mend it.
+    """
     if not np.all(np.isfinite(slopes)):
         raise DataError(
             "an encoding has no slope at a feature, such as arccos at 1 or -1: a gradient by "

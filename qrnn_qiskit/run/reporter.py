@@ -86,9 +86,8 @@ class Reporter(Protocol):
         ...
 
 
-@final
 class Silent:
-    """Says nothing."""
+    """Says nothing; one that listens to some of it overrides those methods."""
 
     def start(self, total_steps: int, description: str) -> None:
         """Nothing."""

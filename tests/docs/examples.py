@@ -7,12 +7,14 @@ All blocks of a file share a working directory, the Python blocks one namespace 
   what the block shows (rules of doctest's ELLIPSIS: `...` stands for anything) and its exit code 0.
   A last line `# exit code 2` says otherwise; of a command that fails, stderr is shown too.
 - ```` ```toml file=my_job.toml ````: any block that names a file is written to it.
+- ```` ```python needs=torch ````: left out where that library is not installed.
 - A comment `<!-- skip: reason -->` right before a block leaves it out.
 """
 
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import os
 import re
 import subprocess
@@ -40,10 +42,18 @@ def run_file(path: Path, folder: Path) -> None:
         for word in block.words:
             if word.startswith("file="):
                 (folder / word.removeprefix("file=")).write_text(block.text, encoding="utf-8")
+        if not _is_installed(block.words):
+            continue
         if block.language == "python":
             run_python(block, path, namespace)
         elif block.language == "console" and re.search(r"^\$ qrnn\b", block.text, re.MULTILINE):
             run_console(block, path, folder)
+
+
+def _is_installed(words: tuple[str, ...]) -> bool:
+    """Whether all libraries that a block needs are there."""
+    needed = [word.removeprefix("needs=") for word in words if word.startswith("needs=")]
+    return all(importlib.util.find_spec(name) is not None for name in needed)
 
 
 def run_python(block: Block, path: Path, namespace: dict[str, Any]) -> None:

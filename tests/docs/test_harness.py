@@ -89,6 +89,14 @@ def test_blocks_run_in_order_in_one_folder(tmp_path: Path) -> None:
     assert (tmp_path / "made").exists()
 
 
+def test_a_block_that_needs_a_missing_library_is_left_out(tmp_path: Path) -> None:
+    text = "```python needs=numpy\nfound = 1\n```\n```python needs=no_such_library\n1 / 0\n```\n"
+    run_file(write(tmp_path, text), tmp_path)
+    needed = text.replace("no_such_library", "pytest")
+    with pytest.raises(ZeroDivisionError):
+        run_file(write(tmp_path, needed), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = ("matplotlib", "qiskit_aer", "qiskit_ibm_runtime", "scipy.optimize")
+HEAVY = ("matplotlib", "qiskit_aer", "qiskit_ibm_runtime", "scipy.optimize", "sklearn", "torch")
 
 IMPORT = "import qrnn_qiskit"
 HELP = """
@@ -34,3 +34,12 @@ def test_heavy_libraries_are_not_loaded(code: str) -> None:
     loaded = json.loads(done.stderr.splitlines()[-1])
     assert "qrnn_qiskit" in loaded
     assert [name for name in HEAVY if name in loaded] == []
+
+
+@pytest.mark.parametrize("library", ["torch", "sklearn"])
+def test_a_missing_library_is_told_with_what_to_install(library: str) -> None:
+    code = f"import sys; sys.modules[{library!r}] = None; import qrnn_qiskit.{library}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: qrnn_qiskit.{library} needs "), done.stderr
+    assert f"pip install 'qrnn-qiskit[{library}]'" in last

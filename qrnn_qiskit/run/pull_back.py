@@ -1,0 +1,158 @@
+"""From dL/d(outputs) to dL/d(weights) and dL/d(features), for losses that others work out.
+
+Axes: B sequences, T steps, F features, K output values, P weights, O occurrences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from qrnn_qiskit.angle_map import Array, SparseJacobian
+from qrnn_qiskit.estimate import Estimate, Outputs
+from qrnn_qiskit.gradients.contraction import Contraction
+from qrnn_qiskit.gradients.plan import EvaluationPlan
+from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
+from qrnn_qiskit.learning import postselection
+from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
+from qrnn_qiskit.run.gradient import (
+    RULE_STREAM,
+    Adjoint,
+    check_slopes,
+    exact_executor,
+    feature_jacobian,
+    shift_rule,
+)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PulledBack:
+    """A cotangent of the outputs, pulled back through the circuit.
+
+    The standard errors are those of the rows measured here, for the given cotangent: noise of the
+    outputs that the cotangent was worked out from is not in them.
+
+    Attributes:
+        by_weights: `[P]`.
+        by_features: `[B, T, F]`; None if not asked for.
+        rows: evaluated rows; 0 for reverse mode.
+        shots: over all rows; 0 if exact.
+    """
+
+    by_weights: Estimate
+    by_features: Estimate | None
+    rows: int = 0
+    shots: int = 0
+
+
+def measure_pull_back(
+    evaluator: Evaluator,
+    rule: GradientRule | Adjoint,
+    *,
+    weights: Array,
+    features: Array,
+    raw: Outputs,
+    cotangent: Array,
+    shots: int | None,
+    call: Call,
+    by_features: bool,
+) -> PulledBack:
+    """Pull a cotangent back, both ways from the same rows.
+
+    Args:
+        evaluator: circuit and executor.
+        rule: how derivatives are got.
+        weights: `[P]`.
+        features: `[B, T, F]`.
+        raw: what `measure_outputs` gave at this point.
+        cotangent: `[B, T, K]` dL/d(outputs); of a post-selected circuit, by the conditional ones.
+        shots: of each row; None for exact values.
+        call: the place in the run.
+        by_features: whether dL/d(features) is wanted too (parameter shift and adjoint).
+
+    Raises:
+        DataError: where an encoding has no slope, or the rule none by features.
+        BackendError: for reverse mode on anything but the exact engine.
+    """
+    read = np.any(cotangent != 0.0, axis=(0, 2))
+    if evaluator.unrolled.postselected:
+        cotangent = _by_raw(raw, cotangent)
+    if isinstance(rule, Adjoint):
+        return _reverse(evaluator, weights, features, cotangent, by_features)
+    problem = GradientProblem(
+        evaluator.unrolled.angle_map,
+        evaluator.executor.occurrences(evaluator.unrolled),
+        weights,
+        features,
+        read,
+        shots,
+        seed=stream_seed(evaluator.seed, (RULE_STREAM, *call.spawn_key)),
+    )
+    plan = _plan_of_both(problem, rule) if by_features else rule.plan(problem)
+    if shots is not None and not isinstance(rule, HasVariance):
+        plan = plan.without_base_rows()
+    size = weights.size + (features[0].size if by_features else 0)
+    values = variances = np.zeros((size, len(features)))
+    if len(plan.term_row):
+        outputs = evaluator.outputs(plan, shots, call)
+        numbers = Contraction(plan.term_row, plan.term_weight, plan.term_coefficient, size)
+        values, variances = numbers.contract(plan, outputs, cotangent)
+        if isinstance(rule, HasVariance) and shots is not None:
+            # Random choices are common to all sequences; no rule that makes them is by features.
+            variances = rule.variance(plan, outputs, cotangent)[:, None]
+    rows = plan.num_rows if len(plan.term_row) else 0
+    spent = plan.total_repeats * shots if rows and shots is not None else 0
+    count = weights.size
+    found = None
+    if by_features:
+        found = _estimate(
+            values[count:].T.reshape(features.shape),
+            variances[count:].T.reshape(features.shape),
+            shots,
+        )
+    of_weights = _estimate(values[:count].sum(axis=1), variances[:count].sum(axis=1), shots)
+    return PulledBack(of_weights, found, rows, spent)
+
+
+def _estimate(mean: Array, variance: Array, shots: int | None) -> Estimate:
+    return Estimate(mean, None if shots is None else np.sqrt(variance))
+
+
+def _by_raw(raw: Outputs, cotangent: Array) -> Array:
+    """`[B, T, K+1]` by the raw values of a post-selected circuit."""
+    product = np.sum(cotangent * postselection.conditional(raw).mean, axis=2)
+    return postselection.pull_back(cotangent, product, postselection.inverse_probability(raw))
+
+
+def _reverse(
+    evaluator: Evaluator, weights: Array, features: Array, cotangent: Array, by_features: bool
+) -> PulledBack:
+    executor, angle_map = exact_executor(evaluator), evaluator.unrolled.angle_map
+    angles = angle_map.angles(weights, features)
+    _, by_angles = executor.value_and_vjp(
+        evaluator.unrolled, angles, lambda _: cotangent, evaluator.kind
+    )
+    found = None
+    if by_features:
+        check_slopes(angle_map.feature_jacobian(weights, features).values)
+        found = Estimate(angle_map.pull_back_features(weights, features, by_angles))
+    by_weights = Estimate(angle_map.pull_back_weights(weights, features, by_angles))
+    return PulledBack(by_weights, found)
+
+
+def _plan_of_both(problem: GradientProblem, rule: GradientRule) -> EvaluationPlan:
+    """One plan by weights and features: an occurrence that depends on both is measured once.
+
+    `term_weight` counts the P weights, then the features of all steps.
+    """
+    one = problem.angle_map.weight_jacobian(problem.weights, problem.features)
+    two = feature_jacobian(problem)
+    both = SparseJacobian(
+        np.concatenate([one.occurrence, two.occurrence]),
+        np.concatenate([one.column, two.column + problem.weights.size]),
+        np.concatenate([one.values, two.values], axis=1),
+    )
+    return shift_rule(rule).plan_for(problem, both)

@@ -1,0 +1,15 @@
+"""scikit-learn: quantum recurrent networks as a regressor and a classifier of sequences."""
+
+from __future__ import annotations
+
+try:
+    import sklearn as _sklearn  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "qrnn_qiskit.sklearn needs scikit-learn: pip install 'qrnn-qiskit[sklearn]'"
+    ) from error
+
+from qrnn_qiskit.sklearn.classifier import QRNNClassifier as QRNNClassifier
+from qrnn_qiskit.sklearn.regressor import QRNNRegressor as QRNNRegressor
+
+__all__ = ["QRNNClassifier", "QRNNRegressor"]

@@ -1,0 +1,17 @@
+"""PyTorch: a quantum recurrent layer that trains like `torch.nn.GRU`."""
+
+from __future__ import annotations
+
+try:
+    import torch as _torch  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "qrnn_qiskit.torch needs PyTorch: pip install 'qrnn-qiskit[torch]' (to save gigabytes of "
+        "GPU libraries, first pip install torch --index-url https://download.pytorch.org/whl/cpu)"
+    ) from error
+
+from qrnn_qiskit.torch.layer import QRNN as QRNN
+from qrnn_qiskit.torch.measured import Backward as Backward
+from qrnn_qiskit.torch.measured import Evaluation as Evaluation
+
+__all__ = ["QRNN", "Backward", "Evaluation"]
