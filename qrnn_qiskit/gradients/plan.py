@@ -117,8 +117,7 @@ class EvaluationPlan:
         base = self.num_sequences
         if np.any(self.term_row < base):
             return self
-        by_row = ("point", "sequence", "occurrence", "shift", "second", "second_shift")
-        kept = {name: getattr(self, name)[base:] for name in (*by_row, "repeats", "mask")}
+        kept = {name: getattr(self, name)[base:] for name in OF_ROWS}
         return replace(self, **kept, term_row=self.term_row - base)
 
     def contract(self, outputs: Outputs, cotangent: Array) -> Estimate:

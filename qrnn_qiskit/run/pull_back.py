@@ -12,11 +12,12 @@ import numpy as np
 
 from qrnn_qiskit.angle_map import Array, SparseJacobian
 from qrnn_qiskit.estimate import Estimate, Outputs
+from qrnn_qiskit.execution.executor import stream_seed
 from qrnn_qiskit.gradients.contraction import Contraction
 from qrnn_qiskit.gradients.plan import EvaluationPlan
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
 from qrnn_qiskit.learning import postselection
-from qrnn_qiskit.run.evaluator import Call, Evaluator, stream_seed
+from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import (
     RULE_STREAM,
     Adjoint,

@@ -6,8 +6,8 @@ try:
     import torch as _torch  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        "qrnn_qiskit.torch needs PyTorch: pip install 'qrnn-qiskit[torch]' (to save gigabytes of "
-        "GPU libraries, first pip install torch --index-url https://download.pytorch.org/whl/cpu)"
+        "qrnn_qiskit.torch needs PyTorch: pip install 'qrnn-qiskit[torch]'; to save gigabytes of "
+        "GPU libraries, install its CPU build first, as its own site says"
     ) from error
 
 from qrnn_qiskit.torch.layer import QRNN as QRNN

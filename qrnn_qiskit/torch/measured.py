@@ -21,7 +21,7 @@ from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import Adjoint, measure_outputs
 from qrnn_qiskit.run.pull_back import PulledBack, measure_pull_back
 
-LAYER_STREAM: Final = 7
+LAYER_STREAM: Final = 10
 
 
 @final
