@@ -23,6 +23,8 @@ from qrnn_qiskit.execution.tiles import choose_tiles, tiled
 from qrnn_qiskit.spec.backend import ResetChoice, TileChoice
 
 _TILES: Final = "tiles"
+# Earlier formats carry expressions in a form whose loading may execute code.
+SAFE_QPY: Final = 13
 
 
 @final
@@ -131,6 +133,10 @@ def isa_from_bytes(unrolled: UnrolledCircuit, data: bytes) -> ISACircuit:
     Raises:
         BackendError: if it is damaged, or of another unrolled circuit.
     """
+    if data[:6] != b"QISKIT" or len(data) < 7 or data[6] < SAFE_QPY:
+        raise BackendError(
+            f"the kept ISA circuit is not in QPY format {SAFE_QPY} or later: start a new run"
+        )
     try:
         circuit = qpy.load(io.BytesIO(data))[0]
     except Exception as error:  # QPY raises many kinds

@@ -28,7 +28,15 @@ from qrnn_qiskit.engine.forward import outputs as engine_outputs
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.backends.ibm import fake_device
 from qrnn_qiskit.execution.executor import Executor
-from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, device_duration, to_isa
+from qrnn_qiskit.execution.isa import (
+    SAFE_QPY,
+    ISACircuit,
+    TranspileOptions,
+    device_duration,
+    isa_from_bytes,
+    isa_to_bytes,
+    to_isa,
+)
 from qrnn_qiskit.execution.program import compile_isa
 
 VIQUEIRA = {"layers": 1, "reuploads": 1}
@@ -289,3 +297,18 @@ def test_a_reset_by_hand_in_an_isa_circuit() -> None:
         compiled = compile_isa(made, isa, None)
         value = engine_outputs(compiled.program, compiled.angles(angles))
         assert value[0, 0, 0] == pytest.approx(np.cos(1.9), abs=1e-12)
+
+
+def test_a_kept_circuit_is_read_in_safe_formats_only() -> None:
+    def rotated(circuit: QuantumCircuit, a: list[Parameter]) -> None:
+        circuit.rz(a[0], 0)
+        circuit.measure(0, 0)
+
+    made, isa = by_hand(rotated)
+    kept = isa_to_bytes(isa)
+    assert isa_from_bytes(made, kept).circuit == isa.circuit
+    for old in (kept[:6] + bytes([SAFE_QPY - 1]) + kept[7:], b"", b"\x80\x04" + kept):
+        with pytest.raises(BackendError, match="is not in QPY format 13 or later"):
+            isa_from_bytes(made, old)
+    with pytest.raises(BackendError, match="cannot be read"):
+        isa_from_bytes(made, kept[:40])
