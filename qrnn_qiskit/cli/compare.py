@@ -15,7 +15,7 @@ def compare(
     """Compare gradient methods at equal total shots, against the exact gradient."""
     from qrnn_qiskit.cli.progress import make_reporter
     from qrnn_qiskit.plot.comparison import plot_comparison
-    from qrnn_qiskit.run.compare import compare_job
+    from qrnn_qiskit.run.comparison.compare import compare_job
 
     reporter = make_reporter()
     try:

@@ -20,7 +20,7 @@ ledger = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="The reco
 
 def cancel(run: RunDirectory, as_json: AsJson = False) -> None:
     """Cancel the QPU jobs of a run that still wait; what is paid for stays."""
-    from qrnn_qiskit.run.remote import cancel_run
+    from qrnn_qiskit.run.service.remote import cancel_run
 
     done = cancel_run(run)
     show_json(done) if as_json else show_mapping(done)
@@ -28,7 +28,7 @@ def cancel(run: RunDirectory, as_json: AsJson = False) -> None:
 
 def fetch(run: RunDirectory, as_json: AsJson = False) -> None:
     """Collect finished results of a run without continuing it."""
-    from qrnn_qiskit.run.remote import fetch_run
+    from qrnn_qiskit.run.service.remote import fetch_run
 
     done = fetch_run(run)
     show_json(done) if as_json else show_mapping(done)
@@ -49,7 +49,7 @@ def resolve(
     as_json: AsJson = False,
 ) -> None:
     """Decide what became of a submission that got no answer, or consent to pay again."""
-    from qrnn_qiskit.run.remote import resolve_run
+    from qrnn_qiskit.run.service.remote import resolve_run
 
     done = resolve_run(run, submitted=submitted, not_submitted=not_submitted, again=again)
     if as_json:
@@ -76,7 +76,7 @@ def devices(
     as_json: AsJson = False,
 ) -> None:
     """List the devices of an IBM account, and what a job would cost on each."""
-    from qrnn_qiskit.run.devices import devices as find
+    from qrnn_qiskit.run.service.devices import devices as find
 
     found = find(job, overrides or (), account, instance)
     show_json(found) if as_json else show_records(found)
@@ -90,7 +90,7 @@ def rehearse(
 ) -> None:
     """Run a job for a real device against an emulated service: no account, no cost."""
     from qrnn_qiskit.cli.progress import make_reporter
-    from qrnn_qiskit.run.rehearse import rehearse_job
+    from qrnn_qiskit.run.service.rehearse import rehearse_job
 
     reporter = make_reporter()
     try:
@@ -119,7 +119,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Print every QPU job of a run: what was asked, paid and received."""
-    from qrnn_qiskit.run.remote import export_ledger
+    from qrnn_qiskit.run.service.remote import export_ledger
 
     records = export_ledger(run)
     if as_json:

@@ -75,7 +75,7 @@ def status(
 
     found: Any = status_run(run)
     if run is not None and (jobs or refresh):
-        from qrnn_qiskit.run.remote import jobs_table
+        from qrnn_qiskit.run.service.remote import jobs_table
 
         table = jobs_table(run, refresh=refresh)
         if as_json:

@@ -19,7 +19,7 @@ from qrnn_qiskit.execution.tiles import whole_shots
 from qrnn_qiskit.gradients.plan import EvaluationPlan
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.run.submission import Submission
+    from qrnn_qiskit.run.service.submission import Submission
 
 
 @final

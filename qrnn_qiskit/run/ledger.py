@@ -38,7 +38,7 @@ from qrnn_qiskit.run.ledger_format import (
     job_row,
     upgrade_1,
 )
-from qrnn_qiskit.run.spending import Spending
+from qrnn_qiskit.run.service.spending import Spending
 
 
 def reached(point: str) -> None:

@@ -14,16 +14,16 @@ from qrnn_qiskit.run import checkpoint
 from qrnn_qiskit.run.cost import Account, check_budget
 from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path, is_run
 from qrnn_qiskit.run.forecast import compare
-from qrnn_qiskit.run.hardware import (
+from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.provenance import provenance
+from qrnn_qiskit.run.reporter import Reporter, Silent
+from qrnn_qiskit.run.reservoir import check_reservoir
+from qrnn_qiskit.run.service.hardware import (
     close_session,
     keep_circuit,
     open_submission,
     with_device,
 )
-from qrnn_qiskit.run.ledger import Ledger
-from qrnn_qiskit.run.provenance import provenance
-from qrnn_qiskit.run.reporter import Reporter, Silent
-from qrnn_qiskit.run.reservoir import check_reservoir
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
 from qrnn_qiskit.run.train import Training
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job, override_job

@@ -30,8 +30,8 @@ from qrnn_qiskit.run.gradient import Adjoint
 from qrnn_qiskit.run.mitigate import Mitigation
 from qrnn_qiskit.run.objective import Objective
 from qrnn_qiskit.run.policy import Policy
+from qrnn_qiskit.run.service.submission import Submission
 from qrnn_qiskit.run.shots import ShotPlan
-from qrnn_qiskit.run.submission import Submission
 from qrnn_qiskit.run.survival import check_expected_survival
 from qrnn_qiskit.run.weights import read_weights
 from qrnn_qiskit.spec.gradient import GradientSpec

@@ -174,7 +174,8 @@ def _child(command: dict[str, Any]) -> None:
     from qrnn_qiskit.cli import main
     from qrnn_qiskit.emulator import Address
     from qrnn_qiskit.execution.backends import ibm_client
-    from qrnn_qiskit.run import ledger, submission
+    from qrnn_qiskit.run import ledger
+    from qrnn_qiskit.run.service import submission
 
     for descriptor, name in ((1, "out.txt"), (2, "err.txt")):
         path = os.path.join(command["folder"], name)

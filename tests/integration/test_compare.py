@@ -13,8 +13,8 @@ import qrnn_qiskit as qrnn
 from qrnn_qiskit.cli import main
 from qrnn_qiskit.errors import BudgetError
 from qrnn_qiskit.plot.comparison import plot_comparison
-from qrnn_qiskit.run.compare import compare_job
-from qrnn_qiskit.run.compare_gradients import shortened
+from qrnn_qiskit.run.comparison.compare import compare_job
+from qrnn_qiskit.run.comparison.gradients import shortened
 from qrnn_qiskit.run.setup import make_setup
 from qrnn_qiskit.spec.compose import load_job
 from tests.reference import reference_outputs

@@ -26,9 +26,9 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
     check_options,
     sampler_options,
 )
-from qrnn_qiskit.run import submission
 from qrnn_qiskit.run.directory import RunDirectory
 from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.service import submission
 from tests.integration.service_harness import DEVICE, TOKEN, ideal_service, write_training
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -180,7 +180,7 @@ def test_an_interruption_says_how_to_cancel(
     service: EmulatedService, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.hold()
-    monkeypatch.setattr("qrnn_qiskit.run.submission.time", _Clock(time.time))
+    monkeypatch.setattr("qrnn_qiskit.run.service.submission.time", _Clock(time.time))
     run = tmp_path / "run"
     code, _, err = cli("run", write_training(tmp_path), "--run-dir", run)
     assert code == 130

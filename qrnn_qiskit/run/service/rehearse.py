@@ -14,10 +14,10 @@ from qrnn_qiskit.emulator import EmulatedService
 from qrnn_qiskit.errors import BackendError, SpecError
 from qrnn_qiskit.execution.backends import ibm_client
 from qrnn_qiskit.execution.backends.ibm import fake_device
-from qrnn_qiskit.run import submission
 from qrnn_qiskit.run.cost import plan_job
 from qrnn_qiskit.run.jobs import evaluate_job, gradient_job, run_job
 from qrnn_qiskit.run.reporter import Reporter, Silent
+from qrnn_qiskit.run.service import submission
 from qrnn_qiskit.run.setup import make_setup
 from qrnn_qiskit.spec.compose import load_job
 

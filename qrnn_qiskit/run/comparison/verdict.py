@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qrnn_qiskit.run.compare_gradients import Entry
-from qrnn_qiskit.run.compare_training import Curve
+from qrnn_qiskit.run.comparison.gradients import Entry
+from qrnn_qiskit.run.comparison.training import Curve
 
 SIGNIFICANT = 3.0  # times the scatter of a mean
 

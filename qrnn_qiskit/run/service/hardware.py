@@ -16,8 +16,8 @@ from qrnn_qiskit.run.directory import RunDirectory, is_run
 from qrnn_qiskit.run.durable import write_durably
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.provenance import provenance
+from qrnn_qiskit.run.service.submission import Submission
 from qrnn_qiskit.run.setup import Setup, describe
-from qrnn_qiskit.run.submission import Submission
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
 from qrnn_qiskit.spec.job import Job
 

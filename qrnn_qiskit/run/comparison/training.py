@@ -12,15 +12,15 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import BudgetError
 from qrnn_qiskit.execution.make import has_reference, make_reference
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
-from qrnn_qiskit.run.compare_gradients import lengths, shortened, with_method
+from qrnn_qiskit.run.comparison.gradients import lengths, shortened, with_method
 from qrnn_qiskit.run.cost import Account
 from qrnn_qiskit.run.directory import RunDirectory
 from qrnn_qiskit.run.durable import write_durably
 from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.gradient import measure_outputs
-from qrnn_qiskit.run.hardware import open_submission
 from qrnn_qiskit.run.ledger import Ledger
 from qrnn_qiskit.run.reporter import Reporter, Silent
+from qrnn_qiskit.run.service.hardware import open_submission
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
 from qrnn_qiskit.run.train import Training
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict

@@ -13,7 +13,7 @@ from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.make import has_reference
 from qrnn_qiskit.execution.service import SECONDS_PER_JOB
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
-from qrnn_qiskit.run.compare_gradients import (
+from qrnn_qiskit.run.comparison.gradients import (
     Entry,
     decide,
     lengths,
@@ -22,8 +22,8 @@ from qrnn_qiskit.run.compare_gradients import (
     points,
     shortened,
 )
-from qrnn_qiskit.run.compare_training import SCIPY_DEFAULT, Curve, train_all, training_setup
-from qrnn_qiskit.run.compare_verdict import verdict
+from qrnn_qiskit.run.comparison.training import SCIPY_DEFAULT, Curve, train_all, training_setup
+from qrnn_qiskit.run.comparison.verdict import verdict
 from qrnn_qiskit.run.cost import (
     check_budget_of,
     gradient_cost,

@@ -1,0 +1,1 @@
+"""Gradient methods side by side at equal total shots."""
