@@ -29,7 +29,7 @@ class RandomOccurrences:
     A pair's probability is proportional to the root of the summed squares of its coefficients
     times the root of the number of steps that it influences. A pair drawn k times is one pair of
     rows with k repeats. The standard error of `EvaluationPlan.contract` covers the shots alone;
-    `variance_with_selection` has the random choice in it.
+    `variance`, which gradients report, has the random choice in it.
 
     Attributes:
         rows: shifted rows to measure, repeats counted, base rows not; even.

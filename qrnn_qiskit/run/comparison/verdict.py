@@ -34,7 +34,7 @@ def _winner(entries: Sequence[Entry]) -> str:
     second = unlike[0]
     if second.rows > 2 * best.rows:
         why = f"its {best.rows:,} rows share the shots, those of {second.method} {second.rows:,}"
-        if _biased(best):
+        if _biased(best) and best.bias < second.std:
             why += f", and its bias of {best.bias:.2g} stays below that scatter"
     elif _biased(second) and second.bias > second.std:
         why = f"the bias of {second.method}, {second.bias:.2g}, no longer shrinks with more shots"
