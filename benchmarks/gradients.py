@@ -31,11 +31,11 @@ from qrnn_qiskit.gradients import GradientProblem
 from qrnn_qiskit.learning.optimizers.adam import Adam
 from qrnn_qiskit.learning.plugins import LOSSES
 from qrnn_qiskit.learning.readout import Readout
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import GradientResult, measure_gradient
-from qrnn_qiskit.run.objective import Objective
-from qrnn_qiskit.run.policy import Decision, Memory, Policy, learn
-from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import GradientResult, measure_gradient
+from qrnn_qiskit.run.measure.objective import Objective
+from qrnn_qiskit.run.measure.policy import Decision, Memory, Policy, learn
+from qrnn_qiskit.run.measure.shots import ShotPlan
 
 Array = NDArray[np.float64]
 HERE = Path(__file__).parent

@@ -36,17 +36,17 @@ if TYPE_CHECKING:
     from qrnn_qiskit.run.api import evaluate as evaluate
     from qrnn_qiskit.run.api import gradient as gradient
     from qrnn_qiskit.run.api import hessian as hessian
-    from qrnn_qiskit.run.gradient import Adjoint as Adjoint
-    from qrnn_qiskit.run.gradient import GradientResult as GradientResult
-    from qrnn_qiskit.run.hessian import HessianResult as HessianResult
     from qrnn_qiskit.run.jobs import run_job as train
+    from qrnn_qiskit.run.measure.gradient import Adjoint as Adjoint
+    from qrnn_qiskit.run.measure.gradient import GradientResult as GradientResult
+    from qrnn_qiskit.run.measure.hessian import HessianResult as HessianResult
 
 __version__ = "0.1.0"
 
 # Where each public name lives. Nothing is imported before it is asked for: `import qrnn_qiskit`
 # and `qrnn --help` must not wait for Qiskit, Aer or the Runtime client.
 _HOMES = {
-    "Adjoint": "run.gradient",
+    "Adjoint": "run.measure.gradient",
     "AerExecutor": "execution.backends.aer",
     "Cell": "circuit",
     "CrossEntropy": "learning.losses.cross_entropy",
@@ -56,8 +56,8 @@ _HOMES = {
     "ExactSampler": "execution.sampler",
     "FiniteDifference": "gradients.rules.finite_difference",
     "GateShift": "gradients.rules.gate_shift",
-    "GradientResult": "run.gradient",
-    "HessianResult": "run.hessian",
+    "GradientResult": "run.measure.gradient",
+    "HessianResult": "run.measure.hessian",
     "IBMExecutor": "execution.backends.ibm",
     "MeanSquaredError": "learning.losses.mse",
     "NegativeLogLikelihood": "learning.losses.nll",

@@ -20,18 +20,18 @@ from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss, Loss
 from qrnn_qiskit.learning.postselection import check_survival, conditional, kept_of
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import (
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import (
     Adjoint,
     GradientResult,
     Inputs,
     measure_gradient,
     measure_outputs,
 )
-from qrnn_qiskit.run.hessian import MAX_ROWS, HessianResult, measure_hessian
-from qrnn_qiskit.run.objective import Correction, Objective
-from qrnn_qiskit.run.shots import ShotPlan
-from qrnn_qiskit.run.survival import check_expected_survival
+from qrnn_qiskit.run.measure.hessian import MAX_ROWS, HessianResult, measure_hessian
+from qrnn_qiskit.run.measure.objective import Correction, Objective
+from qrnn_qiskit.run.measure.shots import ShotPlan
+from qrnn_qiskit.run.measure.survival import check_expected_survival
 
 
 def evaluate(

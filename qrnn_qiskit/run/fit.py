@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
-from qrnn_qiskit.run.checkpoint import TrainingState
 from qrnn_qiskit.run.cost import Account, check_budget
-from qrnn_qiskit.run.directory import RunDirectory
+from qrnn_qiskit.run.record.checkpoint import TrainingState
+from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.reporter import Reporter
 from qrnn_qiskit.run.setup import make_evaluator, make_setup
 from qrnn_qiskit.run.train import Training

@@ -21,9 +21,9 @@ from qrnn_qiskit.learning.baselines import (
 )
 from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.plugins import CountedLoss, LabelLoss
-from qrnn_qiskit.run.directory import RunDirectory
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import measure_outputs
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import measure_outputs
+from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.setup import Setup
 
 FORECAST_STREAM = 4

@@ -15,13 +15,14 @@ from qrnn_qiskit.learning.data import load_new, load_plain
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
 from qrnn_qiskit.learning.postselection import survival
-from qrnn_qiskit.run import checkpoint, health
 from qrnn_qiskit.run.cost import plan_job as plan_setup
-from qrnn_qiskit.run.directory import RunDirectory, is_run
-from qrnn_qiskit.run.evaluator import Call
 from qrnn_qiskit.run.forecast import forecast
-from qrnn_qiskit.run.gradient import Inputs, measure_gradient, measure_outputs
-from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.measure import health
+from qrnn_qiskit.run.measure.evaluator import Call
+from qrnn_qiskit.run.measure.gradient import Inputs, measure_gradient, measure_outputs
+from qrnn_qiskit.run.record import checkpoint
+from qrnn_qiskit.run.record.directory import RunDirectory, is_run
+from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.service.hardware import recorded

@@ -16,9 +16,9 @@ from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.losses.mse import MeanSquaredError
 from qrnn_qiskit.learning.metrics import squared_correlation
 from qrnn_qiskit.learning.plugins import ReadoutFit, ReadoutSolver
-from qrnn_qiskit.run.checkpoint import TrainingState
-from qrnn_qiskit.run.evaluator import Call
-from qrnn_qiskit.run.gradient import measure_outputs
+from qrnn_qiskit.run.measure.evaluator import Call
+from qrnn_qiskit.run.measure.gradient import measure_outputs
+from qrnn_qiskit.run.record.checkpoint import TrainingState
 from qrnn_qiskit.run.reporter import StepReport
 from qrnn_qiskit.run.setup import Setup
 

@@ -10,12 +10,12 @@ from typing import Any, final
 from qrnn_qiskit.circuit.export import to_qasm
 from qrnn_qiskit.errors import PendingError, RunError, SpecError
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
-from qrnn_qiskit.run import checkpoint
 from qrnn_qiskit.run.cost import Account, check_budget
-from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path, is_run
 from qrnn_qiskit.run.forecast import compare
-from qrnn_qiskit.run.ledger import Ledger
-from qrnn_qiskit.run.provenance import provenance
+from qrnn_qiskit.run.record import checkpoint
+from qrnn_qiskit.run.record.directory import RunDirectory, check_writable, default_path, is_run
+from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.reservoir import check_reservoir
 from qrnn_qiskit.run.service.hardware import (

@@ -25,14 +25,14 @@ from qrnn_qiskit.learning.labels import check_labels, check_readout
 from qrnn_qiskit.learning.plugins import LOSSES, OPTIMIZERS, LabelLoss, Loss
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
-from qrnn_qiskit.run.evaluator import Evaluator
-from qrnn_qiskit.run.gradient import Adjoint
-from qrnn_qiskit.run.mitigate import Mitigation
-from qrnn_qiskit.run.objective import Objective
-from qrnn_qiskit.run.policy import Policy
+from qrnn_qiskit.run.measure.evaluator import Evaluator
+from qrnn_qiskit.run.measure.gradient import Adjoint
+from qrnn_qiskit.run.measure.mitigate import Mitigation
+from qrnn_qiskit.run.measure.objective import Objective
+from qrnn_qiskit.run.measure.policy import Policy
+from qrnn_qiskit.run.measure.shots import ShotPlan
+from qrnn_qiskit.run.measure.survival import check_expected_survival
 from qrnn_qiskit.run.service.submission import Submission
-from qrnn_qiskit.run.shots import ShotPlan
-from qrnn_qiskit.run.survival import check_expected_survival
 from qrnn_qiskit.run.weights import read_weights
 from qrnn_qiskit.spec.gradient import GradientSpec
 from qrnn_qiskit.spec.job import Job

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.plugins import Minimizer, ReadoutSolver, StepwiseOptimizer
-from qrnn_qiskit.run import checkpoint
-from qrnn_qiskit.run.checkpoint import TrainingState
 from qrnn_qiskit.run.cost import Account
-from qrnn_qiskit.run.directory import RunDirectory
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import GradientResult, measure_gradient, measure_outputs
-from qrnn_qiskit.run.health import gradient_report
-from qrnn_qiskit.run.policy import Decision, learn
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import GradientResult, measure_gradient, measure_outputs
+from qrnn_qiskit.run.measure.health import gradient_report
+from qrnn_qiskit.run.measure.policy import Decision, learn
+from qrnn_qiskit.run.record import checkpoint
+from qrnn_qiskit.run.record.checkpoint import TrainingState
+from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.reporter import GradientReport, Reporter, StepReport
 from qrnn_qiskit.run.reservoir import fit_readout
 from qrnn_qiskit.run.setup import Setup, method_name

@@ -20,9 +20,9 @@ from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.gradients.problem import GradientRule
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.run.cells import resolve_cell
-from qrnn_qiskit.run.evaluator import Evaluator
-from qrnn_qiskit.run.gradient import Adjoint
-from qrnn_qiskit.run.pull_back import PulledBack
+from qrnn_qiskit.run.measure.evaluator import Evaluator
+from qrnn_qiskit.run.measure.gradient import Adjoint
+from qrnn_qiskit.run.measure.pull_back import PulledBack
 from qrnn_qiskit.run.weights import read_weights
 from qrnn_qiskit.spec.messages import nearest
 from qrnn_qiskit.torch.measured import Backward, Evaluation, Measurement

@@ -17,9 +17,9 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.gradients.problem import GradientRule
 from qrnn_qiskit.learning.postselection import check_survival, conditional, kept_of
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import Adjoint, measure_outputs
-from qrnn_qiskit.run.pull_back import PulledBack, measure_pull_back
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import Adjoint, measure_outputs
+from qrnn_qiskit.run.measure.pull_back import PulledBack, measure_pull_back
 
 LAYER_STREAM: Final = 10
 

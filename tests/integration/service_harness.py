@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from qrnn_qiskit.emulator import AerRunner, EmulatedService
-from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.record.ledger import Ledger
 from tests.unit.run.small import write_job
 
 ROOT = Path(__file__).parents[2]
@@ -174,7 +174,7 @@ def _child(command: dict[str, Any]) -> None:
     from qrnn_qiskit.cli import main
     from qrnn_qiskit.emulator import Address
     from qrnn_qiskit.execution.backends import ibm_client
-    from qrnn_qiskit.run import ledger
+    from qrnn_qiskit.run.record import ledger
     from qrnn_qiskit.run.service import submission
 
     for descriptor, name in ((1, "out.txt"), (2, "err.txt")):

@@ -18,9 +18,9 @@ from qrnn_qiskit.gradients.hessian import hessian_plan
 from qrnn_qiskit.learning.losses.mse import MeanSquaredError
 from qrnn_qiskit.learning.plugins import Loss
 from qrnn_qiskit.learning.readout import Readout
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.hessian import contracted_twice
-from qrnn_qiskit.run.objective import Objective
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.hessian import contracted_twice
+from qrnn_qiskit.run.measure.objective import Objective
 from tests.reference import Array, reference_outputs, repeat_cell, sixth_order_difference
 from tests.strategies import DrawnCell, cells, features_of, weights_of
 from tests.unit.gradients.problems import WEIGHTS, small_cell

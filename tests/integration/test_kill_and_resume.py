@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 
 from qrnn_qiskit.cli import main
-from qrnn_qiskit.run import checkpoint
-from qrnn_qiskit.run.directory import RunDirectory
 from qrnn_qiskit.run.jobs import run_job
-from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.record import checkpoint
+from qrnn_qiskit.run.record.directory import RunDirectory
+from qrnn_qiskit.run.record.ledger import Ledger
 from tests.unit.run.small import arrays, contents, write_data, write_job
 
 ROOT = Path(__file__).parents[2]

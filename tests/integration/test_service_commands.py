@@ -26,8 +26,8 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
     check_options,
     sampler_options,
 )
-from qrnn_qiskit.run.directory import RunDirectory
-from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.record.directory import RunDirectory
+from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.service import submission
 from tests.integration.service_harness import DEVICE, TOKEN, ideal_service, write_training
 
@@ -423,7 +423,7 @@ def test_a_full_disk_loses_nothing(
             raise OSError(28, "No space left on device")
 
         patch.setattr(Ledger, "completed", lambda self, number, payload: _store(self, payload))
-        patch.setattr("qrnn_qiskit.run.ledger.write_durably", write_all_but(1, full))
+        patch.setattr("qrnn_qiskit.run.record.ledger.write_durably", write_all_but(1, full))
         code, _, err = cli("run", job, "--run-dir", run)
     assert code == 2
     assert "No space left on device; all that is recorded is kept: make room and run again" in err
@@ -436,7 +436,7 @@ def _store(ledger: Ledger, payload: bytes) -> None:
 
 
 def write_all_but(good: int, full: Callable[[Path, bytes], None]) -> Callable[[Path, bytes], None]:
-    from qrnn_qiskit.run.durable import write_durably
+    from qrnn_qiskit.run.record.durable import write_durably
 
     calls = 0
 
@@ -479,7 +479,7 @@ def test_a_clock_that_jumps_loses_no_job(
 ) -> None:
     service.faults.add(Fault("POST /jobs", "lose_answer"))
     # The ledger alone is deceived: the client would renew its token.
-    monkeypatch.setattr("qrnn_qiskit.run.ledger.time", _Clock(lambda: time.time() + jump))
+    monkeypatch.setattr("qrnn_qiskit.run.record.ledger.time", _Clock(lambda: time.time() + jump))
     assert cli("run", write_training(tmp_path), "--run-dir", tmp_path / "run")[0] == 0
     assert len(service.jobs) == 2
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from qrnn_qiskit.emulator import EmulatedService, Fault
-from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.record.ledger import Ledger
 from tests.integration.service_harness import (
     GRACE_S,
     POINTS,

@@ -21,8 +21,8 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.gradients import EvaluationPlan, GradientProblem
 from qrnn_qiskit.gradients.contraction import Contraction
-from qrnn_qiskit.run.gradient import contracted
-from qrnn_qiskit.run.objective import LossEstimate, Objective, Spread
+from qrnn_qiskit.run.measure.gradient import contracted
+from qrnn_qiskit.run.measure.objective import LossEstimate, Objective, Spread
 from tests.reference import reference_joint
 
 Values = Callable[[NDArray[np.int64]], Array]

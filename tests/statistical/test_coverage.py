@@ -24,7 +24,7 @@ from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.gradients import EvaluationPlan
 from qrnn_qiskit.learning.plugins import LOSSES
 from qrnn_qiskit.learning.readout import Head, Readout
-from qrnn_qiskit.run.objective import Objective
+from qrnn_qiskit.run.measure.objective import Objective
 from tests.statistical.repeated import Found, Repeated, Values
 
 REPETITIONS = 4000

@@ -29,10 +29,10 @@ from qrnn_qiskit.run.cost import (
     gradient_cost,
     seconds_per_execution,
 )
-from qrnn_qiskit.run.directory import RunDirectory, check_writable, default_path
-from qrnn_qiskit.run.durable import write_durably
-from qrnn_qiskit.run.ledger import Ledger
-from qrnn_qiskit.run.provenance import provenance
+from qrnn_qiskit.run.record.directory import RunDirectory, check_writable, default_path
+from qrnn_qiskit.run.record.durable import write_durably
+from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.runs import unchanged_setup
 from qrnn_qiskit.run.setup import Setup, describe, make_setup

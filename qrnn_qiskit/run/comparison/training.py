@@ -14,11 +14,11 @@ from qrnn_qiskit.execution.make import has_reference, make_reference
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.run.comparison.gradients import lengths, shortened, with_method
 from qrnn_qiskit.run.cost import Account
-from qrnn_qiskit.run.directory import RunDirectory
-from qrnn_qiskit.run.durable import write_durably
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import measure_outputs
-from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import measure_outputs
+from qrnn_qiskit.run.record.directory import RunDirectory
+from qrnn_qiskit.run.record.durable import write_durably
+from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.service.hardware import open_submission
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup

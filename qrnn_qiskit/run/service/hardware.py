@@ -12,10 +12,10 @@ from qrnn_qiskit.errors import PendingError, RunError
 from qrnn_qiskit.execution.isa import isa_from_bytes, isa_to_bytes
 from qrnn_qiskit.execution.service import Resumable, as_service
 from qrnn_qiskit.run.cost import check_budget
-from qrnn_qiskit.run.directory import RunDirectory, is_run
-from qrnn_qiskit.run.durable import write_durably
-from qrnn_qiskit.run.ledger import Ledger
-from qrnn_qiskit.run.provenance import provenance
+from qrnn_qiskit.run.record.directory import RunDirectory, is_run
+from qrnn_qiskit.run.record.durable import write_durably
+from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.provenance import provenance
 from qrnn_qiskit.run.service.submission import Submission
 from qrnn_qiskit.run.setup import Setup, describe
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict

@@ -11,9 +11,9 @@ from typing import Any, final
 from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.execution.make import make_executor
 from qrnn_qiskit.execution.service import JobService, as_service
-from qrnn_qiskit.run.directory import RunDirectory
-from qrnn_qiskit.run.ledger import Ledger
-from qrnn_qiskit.run.ledger_format import ENDED, OPEN, JobRow
+from qrnn_qiskit.run.record.directory import RunDirectory
+from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, JobRow
 from qrnn_qiskit.run.runs import unchanged_setup
 from qrnn_qiskit.run.service.hardware import open_submission
 from qrnn_qiskit.spec.compose import job_from_dict

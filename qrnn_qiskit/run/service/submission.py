@@ -31,8 +31,8 @@ from qrnn_qiskit.execution.service import (
     Unreachable,
     assemble,
 )
-from qrnn_qiskit.run.ledger import Ledger
-from qrnn_qiskit.run.ledger_format import ENDED, OPEN, SESSION_COST, JobRow
+from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, SESSION_COST, JobRow
 
 Answer = TypeVar("Answer")
 

@@ -42,8 +42,8 @@ from qrnn_qiskit.execution.layout import best_placement, predicted_error
 from qrnn_qiskit.execution.program import compile_isa
 from qrnn_qiskit.execution.tiles import by_tile, choose_tiles, from_tiles, suffix, tile_errors
 from qrnn_qiskit.gradients.problem import GradientProblem
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.shots import ShotPlan
 from tests.unit.run.small import write_cell
 
 ALPHA = 1e-6

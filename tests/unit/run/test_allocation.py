@@ -16,10 +16,10 @@ from qrnn_qiskit.gradients.free_forward import free_forward, shared_shots_varian
 from qrnn_qiskit.gradients.plan import Rows, build_plan
 from qrnn_qiskit.learning.plugins import LOSSES
 from qrnn_qiskit.learning.readout import Readout
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import GradientResult, measure_gradient
-from qrnn_qiskit.run.objective import Objective
-from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import GradientResult, measure_gradient
+from qrnn_qiskit.run.measure.objective import Objective
+from qrnn_qiskit.run.measure.shots import ShotPlan
 from tests.reference import joint_moments, reference_joint
 from tests.unit.gradients.problems import WEIGHTS, problem_of, random_outputs, small_cell
 

@@ -17,10 +17,10 @@ from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.gradients import GradientRule
 from qrnn_qiskit.learning.plugins import LOSSES
 from qrnn_qiskit.learning.readout import Head, Readout
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import GradientResult, measure_gradient
-from qrnn_qiskit.run.objective import Objective
-from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import GradientResult, measure_gradient
+from qrnn_qiskit.run.measure.objective import Objective
+from qrnn_qiskit.run.measure.shots import ShotPlan
 
 REPEATS = 500
 # 60 comparisons in all, each with a false-alarm rate of 1.5e-8 (two-sided, normal): 1e-6 together.

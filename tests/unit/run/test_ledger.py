@@ -17,9 +17,9 @@ from qrnn_qiskit.errors import PendingError, RunError
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.service import Block, LocalService
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
-from qrnn_qiskit.run.evaluator import Call, Evaluator
 from qrnn_qiskit.run.jobs import run_job
-from qrnn_qiskit.run.ledger import Ledger
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.service.submission import Submission
 from tests.unit.run.queue_executor import QueueExecutor
 from tests.unit.run.small import contents, history, write_job

@@ -13,13 +13,13 @@ from qrnn_qiskit.gradients.allocation import MIN_SHOTS, shots_variance
 from qrnn_qiskit.gradients.choice import LARGEST_STEP, choose
 from qrnn_qiskit.learning.plugins import LOSSES
 from qrnn_qiskit.learning.readout import Readout
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import Adjoint, GradientResult, measure_gradient
-from qrnn_qiskit.run.health import dead, in_noise, summary
 from qrnn_qiskit.run.jobs import run_job, status_run
-from qrnn_qiskit.run.objective import Objective
-from qrnn_qiskit.run.policy import DECAY, GROWTH, NOISE, Memory, Policy, learn, unbiased
-from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import Adjoint, GradientResult, measure_gradient
+from qrnn_qiskit.run.measure.health import dead, in_noise, summary
+from qrnn_qiskit.run.measure.objective import Objective
+from qrnn_qiskit.run.measure.policy import DECAY, GROWTH, NOISE, Memory, Policy, learn, unbiased
+from qrnn_qiskit.run.measure.shots import ShotPlan
 from tests.unit.gradients.problems import WEIGHTS, problem_of, small_cell
 from tests.unit.run.small import history, write_job
 

@@ -21,9 +21,9 @@ from qrnn_qiskit import (
 )
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import DataError
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import measure_outputs
-from qrnn_qiskit.run.pull_back import PulledBack, measure_pull_back
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import measure_outputs
+from qrnn_qiskit.run.measure.pull_back import PulledBack, measure_pull_back
 from tests.integration.test_postselection import CELL as FLAGGED
 from tests.integration.test_postselection import outputs_of as flagged_outputs
 from tests.reference import reference_outputs, repeat_cell, sixth_order_difference

@@ -11,8 +11,8 @@ import pytest
 
 from qrnn_qiskit.cli import main
 from qrnn_qiskit.errors import BudgetError, PendingError, QRNNError, RunError, SpecError
-from qrnn_qiskit.run.directory import FORMAT, RunDirectory, check_writable, default_path
 from qrnn_qiskit.run.jobs import run_job, status_run
+from qrnn_qiskit.run.record.directory import FORMAT, RunDirectory, check_writable, default_path
 from qrnn_qiskit.run.reporter import StepReport
 from tests.unit.run.small import (
     CELL,
@@ -113,7 +113,7 @@ def test_failing_to_make_the_directory_is_one_clear_line(
     def fail(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("qrnn_qiskit.run.directory.write_durably", fail)
+    monkeypatch.setattr("qrnn_qiskit.run.record.directory.write_durably", fail)
     with pytest.raises(RunError, match="cannot write the run directory .*: No space left on dev"):
         run_job(write_job(tmp_path), run_dir=tmp_path / "run")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.gradients.plan import EvaluationPlan, Rows, build_plan, forward_plan
-from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.measure.shots import ShotPlan
 
 
 def plan(sequences: int, shifted: int) -> EvaluationPlan:

@@ -19,9 +19,9 @@ from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.service import Block, assemble, cut
 from qrnn_qiskit.gradients.plan import forward_plan
-from qrnn_qiskit.run import ledger as ledger_module
-from qrnn_qiskit.run.ledger import Ledger
-from qrnn_qiskit.run.ledger_format import SESSION_COST
+from qrnn_qiskit.run.record import ledger as ledger_module
+from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.ledger_format import SESSION_COST
 from qrnn_qiskit.run.service import submission as submission_module
 from qrnn_qiskit.run.service.submission import Submission
 from tests.unit.run.fake_service import SECONDS, FakeService, rows_and_shots

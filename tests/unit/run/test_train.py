@@ -15,10 +15,10 @@ from qrnn_qiskit import ExactExecutor
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import BudgetError, RunError
 from qrnn_qiskit.learning.plugins import OPTIMIZERS, Minimizer, StepwiseOptimizer
-from qrnn_qiskit.run import checkpoint
-from qrnn_qiskit.run.checkpoint import TrainingState
 from qrnn_qiskit.run.cost import Account, plan_job
-from qrnn_qiskit.run.directory import RunDirectory
+from qrnn_qiskit.run.record import checkpoint
+from qrnn_qiskit.run.record.checkpoint import TrainingState
+from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.setup import Setup, make_evaluator, make_setup
 from qrnn_qiskit.run.train import Training
 from tests.unit.run.small import Recorder, arrays, history, make_job, write_data

@@ -26,8 +26,8 @@ from typing import Any, final
 
 from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.execution.service import Block
-from qrnn_qiskit.run.durable import write_durably
-from qrnn_qiskit.run.ledger_format import (
+from qrnn_qiskit.run.record.durable import write_durably
+from qrnn_qiskit.run.record.ledger_format import (
     FORMAT,
     JOB_COLUMNS,
     SCHEMA,

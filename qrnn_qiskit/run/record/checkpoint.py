@@ -14,7 +14,7 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import RunError
 
 if TYPE_CHECKING:
-    from qrnn_qiskit.run.directory import RunDirectory
+    from qrnn_qiskit.run.record.directory import RunDirectory
 
 NAME: Final = "checkpoint.npz"
 _OPTIMIZER: Final = "optimizer_"

@@ -24,7 +24,7 @@ from qrnn_qiskit.execution.mitigation.readout import (
 )
 from qrnn_qiskit.execution.noise import Noise, device_noise
 from qrnn_qiskit.gradients.plan import forward_plan
-from qrnn_qiskit.run.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.spec.job import Job
 
 MITIGATION_STREAM: Final = 9

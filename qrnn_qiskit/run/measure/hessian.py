@@ -16,9 +16,9 @@ from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.gradients.hessian import HessianForm, HessianPlan, hessian_plan, hessian_rows
 from qrnn_qiskit.gradients.problem import GradientProblem
 from qrnn_qiskit.learning.propagation import directional, principal_axes, second_difference
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.objective import LossEstimate, Objective, Spread
-from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.objective import LossEstimate, Objective, Spread
+from qrnn_qiskit.run.measure.shots import ShotPlan
 
 MAX_ROWS: Final = 200_000
 _CHUNK: Final = 64  # rows at a time

@@ -21,9 +21,9 @@ from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.learning.propagation import quadratic_form
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.objective import LossEstimate, Objective, Spread
-from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.objective import LossEstimate, Objective, Spread
+from qrnn_qiskit.run.measure.shots import ShotPlan
 
 RULE_STREAM = 6
 Inputs = Literal["weights", "features"]

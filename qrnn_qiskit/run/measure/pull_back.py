@@ -17,8 +17,8 @@ from qrnn_qiskit.gradients.contraction import Contraction
 from qrnn_qiskit.gradients.plan import EvaluationPlan
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
 from qrnn_qiskit.learning import postselection
-from qrnn_qiskit.run.evaluator import Call, Evaluator
-from qrnn_qiskit.run.gradient import (
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.gradient import (
     RULE_STREAM,
     Adjoint,
     check_slopes,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrnn_qiskit.run.gradient import GradientResult
-from qrnn_qiskit.run.policy import Decision, Memory, average_factor, unbiased
+from qrnn_qiskit.run.measure.gradient import GradientResult
+from qrnn_qiskit.run.measure.policy import Decision, Memory, average_factor, unbiased
 from qrnn_qiskit.run.reporter import GradientReport
 
 Mask = NDArray[np.bool_]

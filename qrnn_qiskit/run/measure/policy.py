@@ -18,8 +18,8 @@ from qrnn_qiskit.gradients.choice import choose
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
-from qrnn_qiskit.run.gradient import Adjoint, GradientResult
-from qrnn_qiskit.run.shots import ShotPlan
+from qrnn_qiskit.run.measure.gradient import Adjoint, GradientResult
+from qrnn_qiskit.run.measure.shots import ShotPlan
 
 Memory = dict[str, Array]
 

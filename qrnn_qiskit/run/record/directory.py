@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from qrnn_qiskit.errors import RunError
-from qrnn_qiskit.run.durable import write_durably
+from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.reporter import StepReport
 
 FORMAT: Final = 1
