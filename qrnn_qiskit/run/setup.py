@@ -232,9 +232,28 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
         _initial(job, cell, objective.readout),
         mitigation,
     )
+    _check_minimizer(setup)
     weights, _ = setup.split_parameters(setup.initial)
     check_expected_survival(unrolled, weights, train.features, setup.least_forward_shots)
     return _with_policy(setup)
+
+
+def _check_minimizer(setup: Setup) -> None:
+    """Refuse what SciPy's minimizers would ignore."""
+    if setup.job.kind != "train" or setup.stepwise or setup.solves_readout:
+        return
+    training, name = setup.job.training, setup.job.optimizer.name
+    total = setup.splits.train.num_sequences
+    if training.batch_size is not None and training.batch_size < total:
+        raise SpecError(
+            f"training.batch_size = {training.batch_size}: optimizer {name!r} takes all {total} "
+            "training sequences at once; remove training.batch_size, or use adam or sgd"
+        )
+    if training.gradient_clip is not None:
+        raise SpecError(
+            f"training.gradient_clip = {training.gradient_clip:g}: optimizer {name!r} needs the "
+            "gradient as it is; remove training.gradient_clip, or use adam or sgd"
+        )
 
 
 def _check_tiles(job: Job) -> None:
