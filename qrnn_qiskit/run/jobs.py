@@ -20,6 +20,7 @@ from qrnn_qiskit.run.forecast import forecast
 from qrnn_qiskit.run.measure import health
 from qrnn_qiskit.run.measure.evaluator import Call
 from qrnn_qiskit.run.measure.gradient import Inputs, measure_gradient, measure_outputs
+from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.directory import RunDirectory, is_run
 from qrnn_qiskit.run.record.ledger import Ledger
@@ -27,7 +28,7 @@ from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.service.hardware import recorded
 from qrnn_qiskit.run.service.remote import spending
-from qrnn_qiskit.run.setup import Setup, make_cell, make_evaluator, make_setup, method_name
+from qrnn_qiskit.run.setup import Setup, make_cell, make_evaluator, make_setup
 from qrnn_qiskit.spec.compose import job_from_dict, load_job, override_job
 from qrnn_qiskit.spec.job import Job
 from qrnn_qiskit.spec.model import CellSpec, DataSpec
