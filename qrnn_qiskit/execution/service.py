@@ -18,7 +18,7 @@ from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError, JobError, PendingError
 from qrnn_qiskit.execution.bits import PackedBits
-from qrnn_qiskit.execution.executor import EvaluationRequest, Executor
+from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsOtherISA
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.gradients.plan import EvaluationPlan
 
@@ -247,15 +247,16 @@ class JobService(Protocol):
 
 
 @runtime_checkable
-class Resumable(Protocol):
+class Resumable(SupportsOtherISA, Protocol):
     """A service that goes on with what an earlier process of the run has chosen."""
 
-    def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
-        """Use this transpiled circuit from now on.
+    @property
+    def name(self) -> str:
+        """The device's name."""
+        ...
 
-        Raises:
-            BackendError: if the backend cannot run it (any more).
-        """
+    def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        """The circuit that runs."""
         ...
 
     def calibrated(self) -> str | None:

@@ -248,7 +248,7 @@ def status_run(run: Path | None = None) -> Any:
         finally:
             ledger.close()
         if job.backend.is_service:
-            status.update(spending(directory.path, job.budget.qpu_seconds))
+            status.update(spending(directory.path, job.budget))
         for name in ("planned", "completed"):
             status[f"requests_{name}"] = sum(entry.state == name for entry in requests)
     return status

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, final
 
 from qrnn_qiskit.circuit.export import to_qasm
-from qrnn_qiskit.errors import PendingError, RunError, SpecError
+from qrnn_qiskit.errors import BudgetError, PendingError, RunError, SpecError
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.run.cost import Account, check_budget
 from qrnn_qiskit.run.forecast import compare
@@ -22,6 +22,7 @@ from qrnn_qiskit.run.service.hardware import (
     close_session,
     keep_circuit,
     open_submission,
+    use_kept_circuit,
     with_device,
 )
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
@@ -153,7 +154,9 @@ def _continue(
 
 def unchanged_setup(job: Job, directory: RunDirectory, work: dict[str, Any]) -> Setup:
     """The setup of a run, if it still is the work that the run was started with."""
-    setup = make_setup(job)
+    setup = make_setup(
+        job, prepare=lambda executor, unrolled: use_kept_circuit(executor, unrolled, directory)
+    )
     keep_circuit(setup, directory)
     found = describe(setup)
     for key, recorded in work.items():
@@ -186,6 +189,11 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
         close_session(setup)
     except PendingError as error:
         raise PendingError(f"{error}: continue later with: qrnn run {directory.path}") from None
+    except BudgetError:
+        so_far = checkpoint.load(directory)
+        if so_far is not None and len(so_far.best):
+            _write_weights(setup, directory, so_far)  # to be used without going on
+        raise
     finally:
         if ledger is not None:
             ledger.close()

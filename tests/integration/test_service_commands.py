@@ -28,7 +28,7 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
 )
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.ledger import Ledger
-from qrnn_qiskit.run.service import submission
+from qrnn_qiskit.run.service import submission, waiting
 from tests.integration.service_harness import DEVICE, TOKEN, ideal_service, write_training
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -45,8 +45,8 @@ def point_at(running: EmulatedService, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in running.client_environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(ibm_client, "arguments", running.client_kwargs(TOKEN))
-    monkeypatch.setattr(submission, "FIRST_POLL_S", 0.02)
-    monkeypatch.setattr(submission, "LAST_POLL_S", 0.1)
+    monkeypatch.setattr(waiting, "FIRST_POLL_S", 0.02)
+    monkeypatch.setattr(waiting, "LAST_POLL_S", 0.1)
     monkeypatch.setattr(submission, "GRACE_S", 0.3)
     monkeypatch.setattr("qrnn_qiskit.plot.plot_run", lambda run, out=None: [])
 
@@ -180,7 +180,7 @@ def test_an_interruption_says_how_to_cancel(
     service: EmulatedService, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.hold()
-    monkeypatch.setattr("qrnn_qiskit.run.service.submission.time", _Clock(time.time))
+    monkeypatch.setattr("qrnn_qiskit.run.service.waiting.time", _Clock(time.time))
     run = tmp_path / "run"
     code, _, err = cli("run", write_training(tmp_path), "--run-dir", run)
     assert code == 130
@@ -245,7 +245,7 @@ def test_the_least_busy_device_is_kept(
         assert cli("run", job, "--run-dir", run, "--no-wait")[0] == 3
         record = RunDirectory.open(run).record()
         assert record["job"]["backend"]["name"] == "ibm_lima"
-        assert record["calibration"].startswith("20")
+        assert record["calibration"]["ibm_lima"].startswith("20")
         _, out, _ = cli("devices", "--json")
         assert [device["name"] for device in json.loads(out)] == ["ibm_lima", DEVICE]
         _, out, _ = cli("devices", job, "--json")

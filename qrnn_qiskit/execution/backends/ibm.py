@@ -115,6 +115,10 @@ class IBMExecutor:
         """The circuit transpiled for the device."""
         return self._circuits(unrolled)
 
+    def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
+        """Use a circuit that was transpiled before."""
+        self._circuits.put(unrolled, isa)
+
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         """The circuit's occurrences, their influence as the device's noise leaves it."""
         return self._tables(unrolled)

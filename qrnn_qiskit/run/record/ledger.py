@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.execution.service import Block
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger_format import (
+    BEGAN,
     FORMAT,
     JOB_COLUMNS,
     SCHEMA,
@@ -35,6 +37,7 @@ from qrnn_qiskit.run.record.ledger_format import (
     JobRow,
     Request,
     block_text,
+    copied,
     job_row,
     upgrade_1,
 )
@@ -62,12 +65,16 @@ class Ledger:
         self.directory = directory
         self._payload = directory / "payload"
         self._path = directory / "ledger.sqlite"
+        self._lock = threading.RLock()
         try:
             if looking:
-                self._database = _copy(self._path)
+                self._database = copied(self._path)
             else:
                 self._payload.mkdir(exist_ok=True, mode=0o700)
-                self._database = sqlite3.connect(self._path, isolation_level=None)
+                # Threads of one process take turns by `_lock`.
+                self._database = sqlite3.connect(
+                    self._path, isolation_level=None, check_same_thread=False
+                )
         except (OSError, sqlite3.Error) as error:
             raise RunError(f"cannot open the ledger {self._path}: {error}") from None
         try:
@@ -162,6 +169,8 @@ class Ledger:
             for block, seconds in blocks:
                 tag = self._tag(address, digest, block, 0)
                 self._insert_job(address, block, 0, tag, backend, seconds)
+            if backend:
+                self._execute("INSERT OR IGNORE INTO fact VALUES (?, ?)", BEGAN, repr(time.time()))
         reached("intent")
 
     # -- jobs
@@ -287,10 +296,12 @@ class Ledger:
         self._execute("UPDATE job SET used = ? WHERE number = ?", seconds, number)
 
     def spending(self) -> Spending:
-        """QPU seconds of all jobs that may have been accepted."""
-        ((jobs, charged, waiting, used, predicted),) = self._execute(
+        """What all jobs cost that may have been accepted."""
+        ((jobs, charged, waiting, used, predicted, executions),) = self._execute(
             "SELECT count(*), total(used), total(predicted) FILTER (WHERE used IS NULL), "
-            "total(used) FILTER (WHERE whole), total(predicted) FILTER (WHERE whole) FROM "
+            "total(used) FILTER (WHERE whole), total(predicted) FILTER (WHERE whole), "
+            "total((json_extract(block, '$.stop') - json_extract(block, '$.start')) "
+            "* json_extract(block, '$.shots')) FROM "
             # Failures cut a job short: only whole ones say how good the prediction is.
             "(SELECT *, state = 'completed' AND used IS NOT NULL AND predicted > 0 AS whole "
             "FROM job WHERE backend <> '' AND state <> 'intent')"
@@ -300,7 +311,15 @@ class Ledger:
             "SELECT total(value) FROM fact WHERE name LIKE ?", f"{SESSION_COST} %"
         )
         charged = max(charged, sessions)  # a session is charged by the clock on the wall
-        return Spending(charged, waiting * factor, factor, jobs)
+        began = self.fact(BEGAN)
+        return Spending(
+            charged,
+            waiting * factor,
+            factor,
+            jobs,
+            int(executions),
+            None if began is None else float(began),
+        )
 
     def load(self, row: JobRow) -> bytes:
         """The outcomes of a completed job.
@@ -348,18 +367,20 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with suppress(sqlite3.Error):
-                self._database.execute("ROLLBACK")
-            raise
-        self._execute("COMMIT")
+        with self._lock:
+            self._execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._database.execute("ROLLBACK")
+                raise
+            self._execute("COMMIT")
 
     def _execute(self, statement: str, *values: str | int | float) -> list[tuple[Any, ...]]:
         try:
-            return self._database.execute(statement, values).fetchall()
+            with self._lock:
+                return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise RunError(f"the ledger {self._path} cannot be used: {error}") from None
 
@@ -375,16 +396,3 @@ class Ledger:
                 "and run again"
             ) from None
         return name
-
-
-def _copy(path: Path) -> sqlite3.Connection:
-    """The ledger in memory; the file is left as it is."""
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is not there")
-    copy = sqlite3.connect(":memory:", isolation_level=None)
-    source = sqlite3.connect(path)
-    try:
-        source.backup(copy)
-    finally:
-        source.close()
-    return copy

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, final
 
 from qrnn_qiskit.execution.service import Block
@@ -13,6 +14,7 @@ FORMAT: Final = 2
 OPEN: Final = ("intent", "sending", "submitted")
 ENDED: Final = ("failed", "cancelled", "lost")
 SESSION_COST: Final = "cost of session"  # a fact's name, before the session's id
+BEGAN: Final = "began"  # a fact's name: time of the first intent to submit to a service
 SCHEMA: Final = """
 CREATE TABLE fact (                -- of the run: its id, session
     name  TEXT PRIMARY KEY,
@@ -130,3 +132,16 @@ def job_row(row: tuple[Any, ...]) -> JobRow:
     values = list(row)
     values[2], values[6] = Block(**json.loads(row[2])), bool(row[6])
     return JobRow(*values)
+
+
+def copied(path: Path) -> sqlite3.Connection:
+    """A ledger in memory; the file is left as it is."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there")
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    source = sqlite3.connect(path)
+    try:
+        source.backup(copy)
+    finally:
+        source.close()
+    return copy

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from qrnn_qiskit.circuit import UnrolledCircuit
 from qrnn_qiskit.errors import PendingError, RunError
+from qrnn_qiskit.execution.devices import members_of
+from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import isa_from_bytes, isa_to_bytes
 from qrnn_qiskit.execution.service import Resumable, as_service
 from qrnn_qiskit.run.cost import check_budget
@@ -21,7 +25,6 @@ from qrnn_qiskit.run.setup import Setup, describe
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
 from qrnn_qiskit.spec.job import Job
 
-ISA_FILE: Final = "isa.qpy"
 _SESSION: Final = "session"
 
 
@@ -34,41 +37,67 @@ def with_device(job: Job, setup: Setup) -> Job:
 
 
 def keep_circuit(setup: Setup, directory: RunDirectory) -> None:
-    """Use the ISA circuit that the run was started with, or keep the one it starts with.
+    """Use the ISA circuits that the run was started with, or keep those that it starts with.
 
     Transpiled anew, a circuit may come out on other qubits, since calibrations change daily.
 
     Raises:
-        BackendError: if the device cannot run it any more.
+        BackendError: if a device cannot run it any more.
     """
-    executor: object = setup.executor
-    if not isinstance(executor, Resumable):
+    if use_kept_circuit(setup.executor, setup.unrolled, directory):
         return
+    setup.executor.isa(setup.unrolled)  # of several devices all at once: they have as many tiles
+    services = _services(setup.executor)
+    directory.update(calibration={one.name: one.calibrated() for one in services})
+    for executor in services:
+        path = directory.path / _isa_file(executor, services)
+        write_durably(path, isa_to_bytes(executor.isa(setup.unrolled)))
+
+
+def use_kept_circuit(
+    executor: Executor, unrolled: UnrolledCircuit, directory: RunDirectory
+) -> bool:
+    """Use the ISA circuits that a run has kept; False if it has not kept all that it must.
+
+    Raises:
+        BackendError: if a device cannot run it any more.
+    """
+    services = _services(executor)
+    if not services:
+        return True
     directory.path.chmod(0o700)  # ids of jobs are nobody else's business
-    path = directory.path / ISA_FILE
-    if not path.exists():
-        directory.update(calibration=executor.calibrated())
-        write_durably(path, isa_to_bytes(setup.executor.isa(setup.unrolled)))
-        return
-    executor.use_isa(setup.unrolled, isa_from_bytes(setup.unrolled, path.read_bytes()))
+    paths = [directory.path / _isa_file(one, services) for one in services]
+    if not all(path.exists() for path in paths):
+        return False
+    for one, path in zip(services, paths, strict=True):
+        one.use_isa(unrolled, isa_from_bytes(unrolled, path.read_bytes()))
+    return True
+
+
+def _services(executor: Executor) -> list[Resumable]:
+    return [one for one in members_of(executor) if isinstance(one, Resumable)]
+
+
+def _isa_file(device: Resumable, services: Sequence[Resumable]) -> str:
+    """Name of the file that keeps the ISA circuit for a device."""
+    return "isa.qpy" if len(services) == 1 else f"isa-{device.name}.qpy"
 
 
 def open_submission(
     setup: Setup, ledger: Ledger, *, wait: bool, notify: Callable[[str], None] | None = None
 ) -> Submission:
     """What carries the run's requests to its backend."""
-    executor: object = setup.executor
-    if isinstance(executor, Resumable):
-        executor.keep_session(
-            ledger.fact(_SESSION), lambda session: ledger.set_fact(_SESSION, session)
-        )
+    members = members_of(setup.executor)
+    for executor in members:
+        if isinstance(executor, Resumable):
+            fact = _SESSION if len(members) == 1 else f"{_SESSION} {executor.name}"
+            executor.keep_session(ledger.fact(fact), partial(ledger.set_fact, fact))
     return Submission(
         ledger,
-        as_service(setup.executor),
+        as_service(members[0]),
         setup.unrolled,
         wait=wait,
-        budget=setup.job.budget.qpu_seconds,
-        max_jobs=setup.job.budget.qpu_jobs,
+        budget=setup.job.budget,
         trust_list=setup.job.backend.unknown == "list",
         notify=notify,
     )
@@ -133,7 +162,7 @@ def _once(job: Job) -> str:
 
 
 def close_session(setup: Setup) -> None:
-    """End the run's session or batch, if it has one."""
-    executor: object = setup.executor
-    if isinstance(executor, Resumable):
-        executor.close_session()
+    """End the run's sessions or batches, if it has any."""
+    for executor in members_of(setup.executor):
+        if isinstance(executor, Resumable):
+            executor.close_session()
