@@ -388,8 +388,9 @@ class Ledger:
         name = hashlib.sha256(data).hexdigest() + ".npz"
         path = self._payload / name
         try:
-            if not path.exists():
-                write_durably(path, data)
+            with self._lock:  # two threads may have the same to write
+                if not path.exists():
+                    write_durably(path, data)
         except OSError as error:
             raise RunError(
                 f"cannot write {path}: {error.strerror}; all that is recorded is kept: make room "
