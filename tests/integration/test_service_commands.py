@@ -577,6 +577,29 @@ def test_options_reach_the_service(service: EmulatedService, cli: Cli, tmp_path:
     assert options["init_qubits"] is False
 
 
+def test_twirled_gates_leave_the_outcomes_in_place(
+    service: EmulatedService, cli: Cli, tmp_path: Path
+) -> None:
+    """The client undoes twirling by itself, and rounds the shots up: the rest is cut."""
+    outputs = []
+    for twirled in (False, True):
+        backend = {"name": DEVICE, "shots": 2000, "options": {}}
+        if twirled:
+            options = {"enable_gates": True, "num_randomizations": 3}
+            backend["options"] = {"twirling": options}
+        job = write_training(tmp_path, backend=backend)
+        place = ("--run-dir", tmp_path / f"run-{twirled}")
+        code, out, err = cli("evaluate", job, "--json", *place)
+        assert code == 0, err
+        outputs.append(np.array(json.loads(out)["outputs"]))
+    # Without noise twirling changes nothing; 2 values of 2000 shots, false alarms below 1e-6.
+    np.testing.assert_allclose(outputs[1], outputs[0], atol=5.2 * np.sqrt(2 / 2000))
+    (row,) = _rows(tmp_path / "run-True")
+    assert row.block.shots == 2000
+    program = service.jobs[1].request.params["quantum_program"]
+    assert program["items"][0]["item_type"] == "samplex"
+
+
 def test_a_request_too_large_for_one_job_is_cut(
     service: EmulatedService, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

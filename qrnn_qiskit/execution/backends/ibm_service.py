@@ -13,7 +13,6 @@ import numpy as np
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.backends import ibm_checks
-from qrnn_qiskit.execution.backends.aer import step_bits
 from qrnn_qiskit.execution.backends.ibm_checks import (
     Limits,
     check_angles,
@@ -23,6 +22,7 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
 )
 from qrnn_qiskit.execution.backends.ibm_client import Client, says_too_large
 from qrnn_qiskit.execution.backends.ibm_mode import Mode, OpenMode
+from qrnn_qiskit.execution.backends.ibm_results import packed_bits, registers_of
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
@@ -93,7 +93,6 @@ class ServiceExecutor:
         self._given = service.options
         self._client = Client(service.account, service.instance)
         self._backend = self._choose(service.backend)
-        self._instance = self._client.service.active_instance()
         self._mode = OpenMode(self._client, self._backend, service.mode)
         transpile = transpile or TranspileOptions()
         self._isas = PerCircuit(
@@ -201,19 +200,16 @@ class ServiceExecutor:
     def listing(self, tag: str, since: float) -> list[Listed]:
         """The service's list of jobs with a tag."""
         start = datetime.datetime.fromtimestamp(since, datetime.UTC)
+        # Not through `service.jobs`, which makes an object with its backend of each entry.
+        client = self._client.service._active_api_client
         jobs = self._client.ask(
-            lambda: self._client.service.jobs(
-                limit=_MAX_LISTED,
-                instance=self._instance,
-                job_tags=[tag],
-                created_after=start,
-            )
+            lambda: client.jobs_get(limit=_MAX_LISTED, job_tags=[tag], created_after=start)["jobs"]
         )
         # Not every server filters: an entry without the tag must never be adopted.
         return [
-            Listed(self._remember(job), tuple(job.tags or ()))
+            Listed(str(job["id"]), tuple(job.get("tags") or ()))
             for job in reversed(jobs)  # it lists the newest first
-            if tag in (job.tags or ())
+            if tag in (job.get("tags") or ())
         ]
 
     def tags(self, job: str) -> tuple[str, ...]:
@@ -252,30 +248,17 @@ class ServiceExecutor:
         found = self._client.ask(lambda: self._job(job))
         rows = block.stop - block.start
         tiles = self.isa(unrolled).tiles
-        names = [suffix(tile) for tile in range(len(tiles))] or [""]
+        suffixes = [suffix(tile) for tile in range(len(tiles))] or [""]
         shape = unrolled.num_steps, unrolled.num_clbits
         try:
-            result = self._client.ask(lambda: _decoded(found))
+            registers = self._client.ask(lambda: registers_of(found))
         except LookupError:
             raise ResultsGone("the service has dropped the results") from None
-        if result is None:
+        if registers is None:
             raise BadResult("the service sent empty results", empty=True)
-        try:
-            data = result[0].data
-            bits = np.stack([step_bits(data, shape, name) for name in names], axis=1)
-        except Exception as error:  # whatever a wrong shape leads to
-            raise BadResult(
-                f"the results are not those of the circuit: {self._client.clean(error)}"
-            ) from None
-        if bits.ndim != 5 or bits.shape[0] != rows or bits.shape[2] < block.shots:
-            raise BadResult(
-                f"the results have shape {list(bits.shape[::2])} instead of {rows} rows × "
-                f"{block.shots} shots"
-            )
-        # Twirling rounds the shots up.
-        bits = bits[:, :, : block.shots].reshape(-1, *shape)
-        count = np.full(rows, len(names) * block.shots, dtype=np.int64)
-        return PackedBits.from_bits(bits, count, unrolled.cell.postselected)
+        packed = packed_bits(registers, shape, suffixes, rows, block.shots)
+        count = np.full(rows, len(suffixes) * block.shots, dtype=np.int64)
+        return PackedBits(packed, count, *shape, unrolled.cell.postselected)
 
     def usage(self, job: str) -> float | None:
         """QPU seconds that the service charges for a job."""
@@ -368,13 +351,3 @@ class ServiceExecutor:
 
 def _serves(target: Any) -> bool:
     return all(target.instruction_supported(name) for name in ("measure", "reset"))
-
-
-def _decoded(job: RuntimeJobV2) -> Any:
-    """A job's result; what cannot be decoded is damaged, which is no matter of the network."""
-    from json import JSONDecodeError
-
-    try:
-        return job.result()
-    except (JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise BadResult(f"the results cannot be read: {type(error).__name__}") from None
