@@ -6,7 +6,7 @@ Axes: R rows, N shots of all rows together, T steps, K bits of a step.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal, final
 
@@ -55,6 +55,14 @@ class PackedBits:
         """All bits `[n, T, bits]` of some shots."""
         flat = np.unpackbits(self.packed[shots], axis=1, count=self.num_steps * self.num_bits)
         return flat.reshape(-1, self.num_steps, self.num_bits)
+
+    def rows(self, rows: slice) -> PackedBits:
+        """The outcomes of some rows that follow one another."""
+        start, stop, _ = rows.indices(len(self.count))
+        first = np.concatenate([[0], np.cumsum(self.count)])
+        return replace(
+            self, packed=self.packed[first[start] : first[stop]], count=self.count[start:stop]
+        )
 
     def outputs(self, kind: OutputKind = "z") -> Outputs:
         """Mean and single-shot covariance of the outputs of each row.

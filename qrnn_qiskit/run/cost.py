@@ -43,6 +43,7 @@ class EvaluationCost:
     shots: int
     jobs: int = 0
     seconds: float = 0.0
+    executions: int = 0
 
 
 def gradient_cost(setup: Setup, batch: int) -> EvaluationCost:
@@ -84,7 +85,28 @@ def _cost(
             jobs += count
             if each:
                 seconds += SECONDS_PER_JOB * count + each * own * shots / num_tiles(setup)
-    return EvaluationCost(len(sequence), sum(rows) * shots, jobs, seconds)
+    executions = sum(rows) * shots // num_tiles(setup)
+    return EvaluationCost(len(sequence), sum(rows) * shots, jobs, seconds, executions)
+
+
+def tile_check_cost(setup: Setup) -> list[EvaluationCost]:
+    """Cost of looking for crosstalk: the first minibatch on all tiles, and on one."""
+    executions = setup.job.backend.tile_check
+    if executions is None:
+        return []
+    found = []
+    for member in members_of(setup.executor):
+        rows = setup.batch_size
+        each = execution_seconds(member, setup.unrolled)
+        for tiles in (num_tiles(setup), 1):
+            jobs = len(
+                as_service(member).blocks(setup.unrolled, rows, executions * num_tiles(setup))
+            )
+            seconds = SECONDS_PER_JOB * jobs + each * rows * executions
+            found.append(
+                EvaluationCost(rows, rows * executions * tiles, jobs, seconds, rows * executions)
+            )
+    return found
 
 
 def rep_delay_s(setup: Setup) -> float:
@@ -146,8 +168,10 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         parts = [(1, gradient)]
     else:
         parts = [(1, forecast_cost(setup, train, setup.forward_shots))]
+    if job.kind == "train":
+        parts += [(1, part) for part in tile_check_cost(setup)]
     shots = sum(times * part.shots for times, part in parts)
-    executions = shots // num_tiles(setup)
+    executions = sum(times * part.executions for times, part in parts)
     seconds = sum(times * part.seconds for times, part in parts)
     isa = setup.executor.isa(setup.unrolled)
     duration = execution_seconds(members_of(setup.executor)[0], setup.unrolled)
@@ -173,12 +197,13 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "budget_shots": job.budget.shots,
         "budget_qpu_seconds": job.budget.qpu_seconds,
         "within_budget": not any(
-            _over(limit, value) for _, limit, value in _limits(setup, shots, seconds, jobs)
+            over(limit, value)
+            for _, limit, value in _limits(setup, shots, seconds, jobs, executions)
         ),
         **_of_the_target(setup),
         "exact": isinstance(setup.executor, ExactExecutor) and shots == 0,
         **_on_device(setup, jobs, executions),
-        **_of_tiles(setup, jobs, shots),
+        **_of_tiles(setup, jobs, shots, executions),
     }
 
 
@@ -190,13 +215,21 @@ def _money(budget: BudgetSpec, seconds: float) -> dict[str, Any]:
 
 
 def _limits(
-    setup: Setup, shots: int, seconds: float, jobs: int | None = None
+    setup: Setup,
+    shots: int,
+    seconds: float,
+    jobs: int | None = None,
+    executions: int | None = None,
 ) -> list[tuple[str, float | None, float]]:
     """Key, limit and predicted value of all that a budget bounds."""
     budget = setup.job.budget
     return [
         ("budget.shots", budget.shots, shots),
-        ("budget.executions", budget.executions, -(-shots // num_tiles(setup))),
+        (
+            "budget.executions",
+            budget.executions,
+            -(-shots // num_tiles(setup)) if executions is None else executions,
+        ),
         ("budget.qpu_jobs", budget.qpu_jobs, jobs or 0),
         ("budget.qpu_seconds", budget.qpu_seconds, round(seconds, 1)),
         ("budget.money", budget.money, round(seconds * (budget.money_per_second or 0.0), 2)),
@@ -205,7 +238,7 @@ def _limits(
     ]
 
 
-def _of_tiles(setup: Setup, jobs: int, shots: int) -> dict[str, Any]:
+def _of_tiles(setup: Setup, jobs: int, shots: int, executions: int) -> dict[str, Any]:
     """Where the tiles are, what goes wrong on each, and what they save."""
     executor: Any = members_of(setup.executor)[0]
     isa = executor.isa(setup.unrolled)
@@ -218,7 +251,7 @@ def _of_tiles(setup: Setup, jobs: int, shots: int) -> dict[str, Any]:
         "tile_qubits": [list(tile) for tile in isa.tiles],
         "tile_errors": [round(error, 4) for error in errors],
         "tiles_left_out": f"where more than {WORST:g} times the least errors are predicted",
-        "executions_total": shots // isa.num_tiles,
+        "executions_total": executions,
         "qpu_seconds_without_tiles": round(alone, 1),
     }
 
@@ -292,17 +325,36 @@ def check_budget(setup: Setup) -> None:
             f"the job file: [budget] qpu_seconds = {math.ceil(plan['qpu_seconds'] * _SUGGESTED)}, "
             "or give it by --set budget.qpu_seconds=...; nothing was submitted"
         )
-    check_budget_of(setup, plan["shots_total"], plan["qpu_seconds"], plan["jobs"])
+    check_budget_of(
+        setup,
+        plan["shots_total"],
+        plan["qpu_seconds"],
+        plan["jobs"],
+        plan.get("executions_total"),
+    )
 
 
-def check_budget_of(setup: Setup, shots: int, seconds: float, jobs: int | None = None) -> None:
-    """Refuse work of so many shots, predicted QPU seconds and QPU jobs if the budget is smaller.
+def check_budget_of(
+    setup: Setup,
+    shots: int,
+    seconds: float,
+    jobs: int | None = None,
+    executions: int | None = None,
+) -> None:
+    """Refuse work of so many shots and predicted QPU seconds if the budget is smaller.
+
+    Args:
+        setup: with the budget.
+        shots: over all rows.
+        seconds: predicted QPU seconds.
+        jobs: QPU jobs, if any.
+        executions: those of the shots by default.
 
     Raises:
         BudgetError: by how much, and what to change.
     """
-    for key, limit, cost in _limits(setup, shots, seconds, jobs):
-        excess = _over(limit, cost)
+    for key, limit, cost in _limits(setup, shots, seconds, jobs, executions):
+        excess = over(limit, cost)
         if excess is not None:
             raise BudgetError(
                 f"the job needs {cost:,} of {key} = {limit:,}, {excess:.3g} times the budget: "
@@ -333,48 +385,6 @@ def _remedy(setup: Setup, key: str, excess: float, seconds: float, jobs: int) ->
     return f'take fewer rows (gradient.method = "random_occurrences"), {others}'
 
 
-@final
-class Account:
-    """What a run has spent, held against its budget.
-
-    The plan before the start is an estimate: minimizers choose how often they evaluate.
-
-    Attributes:
-        shots: since the start of the run.
-        qpu_seconds: predicted, since the start of the run.
-    """
-
-    def __init__(self, setup: Setup) -> None:
-        self.shots = 0
-        self.qpu_seconds = 0.0
-        self._setup = setup
-
-    def resume(self, shots: int, qpu_seconds: float) -> None:
-        """Go on from what an interrupted run had spent."""
-        self.shots, self.qpu_seconds = shots, qpu_seconds
-
-    def charge(self, shots: int) -> None:
-        """Pay for one evaluation.
-
-        Raises:
-            BudgetError: if the budget does not allow it; nothing is paid then.
-        """
-        budget = self._setup.job.budget
-        seconds = self.qpu_seconds + qpu_seconds(self._setup, shots)
-        shots += self.shots
-        # On a real device the ledger, which knows the charges, holds the budget.
-        allowed = None if self._setup.job.backend.is_service else budget.qpu_seconds
-        for key, limit, used in (
-            ("budget.shots", budget.shots, shots),
-            ("budget.qpu_seconds", allowed, round(seconds, 1)),
-        ):
-            if _over(limit, used) is not None:
-                raise BudgetError(
-                    f"the next evaluation would take the run to {used:,} of {key} = {limit:,}; "
-                    f"all so far is kept: continue it with --set {key}=MORE"
-                )
-        self.shots, self.qpu_seconds = shots, seconds
-
-
-def _over(limit: float | None, cost: float) -> float | None:
+def over(limit: float | None, cost: float) -> float | None:
+    """How many times the limit, where that is more than once."""
     return cost / limit if limit is not None and cost > limit else None

@@ -10,7 +10,8 @@ from typing import Any, final
 from qrnn_qiskit.circuit.export import to_qasm
 from qrnn_qiskit.errors import BudgetError, PendingError, RunError, SpecError
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
-from qrnn_qiskit.run.cost import Account, check_budget
+from qrnn_qiskit.run.account import Account
+from qrnn_qiskit.run.cost import check_budget
 from qrnn_qiskit.run.forecast import compare
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.directory import RunDirectory, check_writable, default_path, is_run
@@ -25,6 +26,7 @@ from qrnn_qiskit.run.service.hardware import (
     use_kept_circuit,
     with_device,
 )
+from qrnn_qiskit.run.service.tile_report import check_crosstalk, tile_places
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
 from qrnn_qiskit.run.train import Training
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job, override_job
@@ -110,6 +112,7 @@ def run_job(
             "data": setup.splits.info.to_dict(),
             "forecast_shots": setup.test_shots,
             "work": describe(setup),
+            "tiles": tile_places(setup),
             "provenance": provenance(),
         },
     )
@@ -182,6 +185,7 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
                 setup, ledger, wait=wait, notify=lambda text: _tell(directory, reporter, text)
             )
         evaluator = make_evaluator(setup, submission=submission, charge=account.charge)
+        check_crosstalk(setup, evaluator, directory, lambda text: _tell(directory, reporter, text))
         optimizer = OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
         state = Training(setup, evaluator, account, directory, reporter).run(optimizer)
         _write_weights(setup, directory, state)

@@ -65,6 +65,12 @@ class BackendSpec(Table):
         "execution; auto for as many as fit with guard qubits between them.",
     )
 
+    tile_check: Positive | None = Field(
+        None,
+        description="Executions of each sequence, with all tiles and with the best one alone, by "
+        "which a training first looks for crosstalk; not looked for if not given.",
+    )
+
     account: Name | None = Field(
         None, description="Name of the saved IBM account; the default one if not given."
     )
@@ -153,6 +159,8 @@ class BackendSpec(Table):
                 f"must be 1 with name = {self.name!r}, which simulates one copy of the circuit: "
                 "tiles are for fake devices and devices of IBM's service",
             )
+        if self.tiles == 1 and self.tile_check is not None:
+            raise key_problem("tile_check", self.tile_check, "needs backend.tiles of more than 1")
         return self
 
     @model_validator(mode="after")

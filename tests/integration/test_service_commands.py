@@ -423,7 +423,7 @@ def test_a_full_disk_loses_nothing(
             raise OSError(28, "No space left on device")
 
         patch.setattr(Ledger, "completed", lambda self, number, payload: _store(self, payload))
-        patch.setattr("qrnn_qiskit.run.record.ledger.write_durably", write_all_but(1, full))
+        patch.setattr("qrnn_qiskit.run.record.payload.write_durably", write_all_but(1, full))
         code, _, err = cli("run", job, "--run-dir", run)
     assert code == 2
     assert "No space left on device; all that is recorded is kept: make room and run again" in err
@@ -432,7 +432,7 @@ def test_a_full_disk_loses_nothing(
 
 
 def _store(ledger: Ledger, payload: bytes) -> None:
-    ledger._store(payload)
+    ledger.payload.store(payload)
 
 
 def write_all_but(good: int, full: Callable[[Path, bytes], None]) -> Callable[[Path, bytes], None]:

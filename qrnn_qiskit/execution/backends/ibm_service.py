@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import time
 from collections.abc import Callable, Mapping
@@ -99,10 +100,18 @@ class ServiceExecutor:
             lambda unrolled: self._checked(to_isa(unrolled, self.target, transpile))
         )
         self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
-        self._durations = PerCircuit(
-            lambda unrolled: device_duration(self.isa(unrolled), self.target) or 0.0
-        )
+        self._durations = PerCircuit(self._duration)
         self._jobs: dict[str, RuntimeJobV2] = {}
+
+    def single(self) -> ServiceExecutor:
+        """The same device, with one copy where this one has tiles; see `SupportsSingle`."""
+        alone = copy.copy(self)
+        alone._isas = PerCircuit(lambda unrolled: self.isa(unrolled).tile(0))
+        alone._durations = PerCircuit(alone._duration)
+        return alone
+
+    def _duration(self, unrolled: UnrolledCircuit) -> float:
+        return device_duration(self.isa(unrolled), self.target) or 0.0
 
     @property
     def name(self) -> str:

@@ -121,10 +121,14 @@ class Evaluator:
                     "gradient.shots_total for a gradient"
                 )
             return self.executor.exact_outputs(self.unrolled, plan, self.kind)
+        return self.bits(plan, shots, call).outputs(self.kind)
+
+    def bits(self, plan: EvaluationPlan, shots: int, call: Call) -> PackedBits:
+        """Outcomes of a plan's rows, as `raw_outputs`."""
         shots = whole_shots(shots, self.executor.isa(self.unrolled).num_tiles)
         if self._charge is not None:
             self._charge(plan.total_repeats * shots)
-        return self._bits(plan, shots, call).outputs(self.kind)
+        return self._bits(plan, shots, call)
 
     def _bits(self, plan: EvaluationPlan, shots: int, call: Call) -> PackedBits:
         seed = stream_seed(self.seed, call.spawn_key)

@@ -27,7 +27,6 @@ from typing import Any, final
 
 from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.execution.service import Block
-from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger_format import (
     BEGAN,
     FORMAT,
@@ -41,6 +40,7 @@ from qrnn_qiskit.run.record.ledger_format import (
     job_row,
     upgrade_1,
 )
+from qrnn_qiskit.run.record.payload import Payload
 from qrnn_qiskit.run.service.spending import Spending
 
 
@@ -63,14 +63,14 @@ class Ledger:
             RunError: if the file is not a ledger this version can read.
         """
         self.directory = directory
-        self._payload = directory / "payload"
+        self.payload = Payload(directory / "payload")
         self._path = directory / "ledger.sqlite"
         self._lock = threading.RLock()
         try:
             if looking:
                 self._database = copied(self._path)
             else:
-                self._payload.mkdir(exist_ok=True, mode=0o700)
+                self.payload.make()
                 # Threads of one process take turns by `_lock`.
                 self._database = sqlite3.connect(
                     self._path, isolation_level=None, check_same_thread=False
@@ -162,7 +162,7 @@ class Ledger:
             blocks: with the QPU seconds predicted for each.
             backend: where they go; empty where jobs end with the process.
         """
-        name = self._store(payload)
+        name = self.payload.store(payload)
         reached("before intent")
         with self._transaction():
             self._insert_request(address, digest, shots, name)
@@ -239,7 +239,7 @@ class Ledger:
     def completed(self, number: int, payload: bytes) -> None:
         """Record the outcomes of a job, before they are used, and the end of its request."""
         reached("before result")
-        name = self._store(payload)
+        name = self.payload.store(payload)
         reached("payload")
         with self._transaction():
             self._execute(
@@ -327,18 +327,15 @@ class Ledger:
         Raises:
             RunError: if the payload is missing or damaged.
         """
-        path = self._payload / Path(row.result or "").name
-        remedy = "restore it from a backup, or start a new run"
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise RunError(
-                f"the recorded result of {row.address} cannot be read: {path}: {error.strerror}; "
-                f"{remedy}"
-            ) from None
-        if hashlib.sha256(data).hexdigest() + ".npz" != path.name:
-            raise RunError(f"the recorded result of {row.address} is damaged: {path}; {remedy}")
-        return data
+        return self.payload.read(row.result or "", f"result of {row.address}")
+
+    def load_plan(self, request: Request) -> bytes:
+        """The plan of a request.
+
+        Raises:
+            RunError: if the payload is missing or damaged.
+        """
+        return self.payload.read(request.plan, f"plan of {request.address}")
 
     def _tag(self, address: str, digest: str, block: Block, attempt: int) -> str:
         identity = f"{self.run_id}/{address}/{digest}/{block_text(block)}/{attempt}"
@@ -383,17 +380,3 @@ class Ledger:
                 return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise RunError(f"the ledger {self._path} cannot be used: {error}") from None
-
-    def _store(self, data: bytes) -> str:
-        name = hashlib.sha256(data).hexdigest() + ".npz"
-        path = self._payload / name
-        try:
-            with self._lock:  # two threads may have the same to write
-                if not path.exists():
-                    write_durably(path, data)
-        except OSError as error:
-            raise RunError(
-                f"cannot write {path}: {error.strerror}; all that is recorded is kept: make room "
-                "and run again"
-            ) from None
-        return name
