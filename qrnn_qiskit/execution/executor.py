@@ -91,9 +91,5 @@ class SupportsOtherISA(Protocol):
     """An executor that runs a circuit that was transpiled before."""
 
     def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
-        """Use this transpiled circuit from now on.
-
-        Raises:
-            BackendError: if the backend cannot run it (any more).
-        """
+        """Use this transpiled circuit from now on."""
         ...

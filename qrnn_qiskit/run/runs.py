@@ -134,10 +134,11 @@ def _continue(
     directory: RunDirectory, overrides: Sequence[str], wait: bool, reporter: Reporter
 ) -> RunResult:
     for override in overrides:
-        if not override.startswith("budget."):
+        if not override.startswith(("budget.", "backend.drift")):
             raise RunError(
-                f"--set {override}: a run continues as it was started; only budget.* can change. "
-                "Start a new run from its weights with: initial.from = RUN"
+                f"--set {override}: a run continues as it was started; only budget.* and "
+                "backend.drift can change. Start a new run from its weights with: "
+                "initial.from = RUN"
             )
     record = directory.record()
     _check_kind(job_from_dict(record["job"]), directory.path)
@@ -182,7 +183,11 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
         submission = None
         if ledger is not None:
             submission = open_submission(
-                setup, ledger, wait=wait, notify=lambda text: _tell(directory, reporter, text)
+                setup,
+                ledger,
+                wait=wait,
+                directory=directory,
+                notify=lambda text: _tell(directory, reporter, text),
             )
         evaluator = make_evaluator(setup, submission=submission, charge=account.charge)
         check_crosstalk(setup, evaluator, directory, lambda text: _tell(directory, reporter, text))

@@ -85,6 +85,14 @@ class BackendSpec(Table):
         description="Who decides whether a submission without an answer was accepted, where its "
         "tag is not found: a person (ask), or the service's list of jobs alone (list).",
     )
+    drift: Literal["stop", "retranspile", "ignore"] = Field(
+        "stop",
+        description="What a run does when a new calibration takes one of its qubits away, or makes "
+        "its circuit err `drift_factor` times as much as at the start.",
+    )
+    drift_factor: Annotated[float, Field(gt=1.0)] = Field(
+        3.0, description="Errors of an execution over those at the start that a run goes on with."
+    )
     options: dict[str, Any] = Field(
         default_factory=dict,
         description="Options of the Runtime client's Sampler by its own names, such as "
@@ -124,7 +132,7 @@ class BackendSpec(Table):
                 raise key_problem(
                     key, getattr(self, key), f"is for devices of IBM's service, not {self.name!r}"
                 )
-        for key, usual in (("mode", "job"), ("unknown", "ask")):
+        for key, usual in (("mode", "job"), ("unknown", "ask"), ("drift", "stop")):
             if getattr(self, key) != usual and not self.is_service:
                 raise key_problem(
                     key, getattr(self, key), f"is for devices of IBM's service, not {self.name!r}"

@@ -6,7 +6,7 @@ import copy
 import datetime
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.backends import ibm_checks
+from qrnn_qiskit.execution.backends.ibm_calibration import calibration_of
 from qrnn_qiskit.execution.backends.ibm_checks import (
     Limits,
     check_angles,
@@ -25,6 +26,7 @@ from qrnn_qiskit.execution.backends.ibm_client import Client, says_too_large
 from qrnn_qiskit.execution.backends.ibm_mode import Mode, OpenMode
 from qrnn_qiskit.execution.backends.ibm_results import packed_bits, registers_of
 from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.blocks import block_angles, cut
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
 from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, device_duration, to_isa
@@ -34,13 +36,12 @@ from qrnn_qiskit.execution.service import (
     SECONDS_PER_JOB,
     BadResult,
     Block,
+    Calibration,
     JobReport,
     Listed,
     NotSent,
     ResultsGone,
     Ticket,
-    block_angles,
-    cut,
 )
 from qrnn_qiskit.execution.tiles import suffix, whole_shots
 from qrnn_qiskit.occurrence import OccurrenceTable
@@ -48,6 +49,7 @@ from qrnn_qiskit.occurrence import OccurrenceTable
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import RuntimeJobV2
 
+REFRESH_S = 3600.0  # a device's calibration is not asked for more often
 _MAX_LISTED: Final = 200
 _MISSING_ASKED: Final = 3
 _FINAL: Final = ("DONE", "ERROR", "CANCELLED")
@@ -95,12 +97,14 @@ class ServiceExecutor:
         self._client = Client(service.account, service.instance)
         self._backend = self._choose(service.backend)
         self._mode = OpenMode(self._client, self._backend, service.mode)
-        transpile = transpile or TranspileOptions()
+        self._transpile = transpile or TranspileOptions()
+        self._asked = time.monotonic()  # when the device said last what it is
         self._isas = PerCircuit(
-            lambda unrolled: self._checked(to_isa(unrolled, self.target, transpile))
+            lambda unrolled: self._checked(to_isa(unrolled, self.target, self._transpile))
         )
         self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
         self._durations = PerCircuit(self._duration)
+        self._fitting = PerCircuit(self._fits)
         self._jobs: dict[str, RuntimeJobV2] = {}
 
     def single(self) -> ServiceExecutor:
@@ -108,7 +112,11 @@ class ServiceExecutor:
         alone = copy.copy(self)
         alone._isas = PerCircuit(lambda unrolled: self.isa(unrolled).tile(0))
         alone._durations = PerCircuit(alone._duration)
+        alone._fitting = PerCircuit(alone._fits)
         return alone
+
+    def _fits(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        return self._checked(self.isa(unrolled))
 
     def _duration(self, unrolled: UnrolledCircuit) -> float:
         return device_duration(self.isa(unrolled), self.target) or 0.0
@@ -150,17 +158,30 @@ class ServiceExecutor:
 
     def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
         """Use a circuit that was transpiled before; see `Resumable`."""
-        self._isas.put(unrolled, self._checked(isa))
+        self._isas.put(unrolled, isa)  # checked by `calibration` before it is submitted
 
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         """The circuit's occurrences, their influence as a device's noise leaves it."""
         return self._tables(unrolled)
 
-    def calibrated(self) -> str | None:
-        """When the device was calibrated last; see `Resumable`."""
+    def calibration(self, unrolled: UnrolledCircuit) -> Calibration:
+        """What the device states of the circuit's qubits; see `Resumable`."""
+        if time.monotonic() - self._asked > REFRESH_S:
+            self._client.ask(self._backend.refresh)
+            self._asked = time.monotonic()
+            self._fitting = PerCircuit(self._fits)
         properties = self._client.ask(self._backend.properties)
-        moment = getattr(properties, "last_update_date", None)
-        return None if moment is None else str(moment.isoformat())
+        return calibration_of(self._fitting(unrolled), self.target, properties)
+
+    def transpile_again(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        """Transpile for the device as it is now; see `Resumable`."""
+        kept = self.isa(unrolled)
+        options = replace(self._transpile, tiles=kept.num_tiles)
+        isa = self._checked(to_isa(unrolled, self.target, options))
+        self._isas.put(unrolled, isa)
+        self._fitting.put(unrolled, isa)
+        self._durations.put(unrolled, self._duration(unrolled))
+        return isa
 
     def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
         """Go on in a recorded session or batch, and tell the id of a new one."""

@@ -18,6 +18,7 @@ from qrnn_qiskit.execution.mitigation.affine import AffineCorrection
 from qrnn_qiskit.execution.service import JobService, as_service
 from qrnn_qiskit.execution.tiles import whole_shots
 from qrnn_qiskit.gradients.plan import EvaluationPlan
+from qrnn_qiskit.run.service.together import bits_of_all
 
 if TYPE_CHECKING:
     from qrnn_qiskit.run.service.submission import Submission
@@ -156,7 +157,7 @@ class Evaluator:
             )
             for number, share in enumerate(shares)
         ]
-        found = self._submission.bits_of_all(parts)
+        found = bits_of_all(self._submission, parts)
         return joined(plan, shots, list(zip(shares, found, strict=True)))
 
 

@@ -29,6 +29,7 @@ from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.execution.service import Block
 from qrnn_qiskit.run.record.ledger_format import (
     BEGAN,
+    CALIBRATION,
     FORMAT,
     JOB_COLUMNS,
     SCHEMA,
@@ -39,6 +40,7 @@ from qrnn_qiskit.run.record.ledger_format import (
     copied,
     job_row,
     upgrade_1,
+    upgrade_2,
 )
 from qrnn_qiskit.run.record.payload import Payload
 from qrnn_qiskit.run.service.spending import Spending
@@ -92,12 +94,16 @@ class Ledger:
         ((version,),) = self._execute("PRAGMA user_version")
         if version == FORMAT:
             return
-        if version not in (0, 1):
+        if version not in (0, 1, 2):
             raise RunError(
                 f"{self._path} has format {version}, but this version reads up to {FORMAT}: "
                 "upgrade qrnn-qiskit"
             )
         with self._transaction():
+            if version == 2:
+                upgrade_2(self._database)
+                self._execute(f"PRAGMA user_version = {FORMAT}")
+                return
             if version == 1:
                 self._execute("ALTER TABLE request RENAME TO request_1")
             for statement in SCHEMA.split(";"):
@@ -204,13 +210,19 @@ class Ledger:
         rows = self._execute(f"SELECT {JOB_COLUMNS} FROM job WHERE number = ?", number)
         return job_row(rows[0])
 
-    def sending(self, number: int) -> None:
-        """Record that the submission leaves now."""
+    def note_calibration(self, device: str, date: str, content: str) -> None:
+        """Keep what a device states of the run's qubits, once for each date."""
+        name = f"{CALIBRATION} {device} {date}"
+        self._execute("INSERT OR IGNORE INTO fact VALUES (?, ?)", name, content)
+
+    def sending(self, number: int, calibration: str = "") -> None:
+        """Record that the submission leaves now, and the date of the device's calibration."""
         reached("before sending")
         self._execute(
-            "UPDATE job SET state = 'sending', sent = ?, "
+            "UPDATE job SET state = 'sending', sent = ?, calibration = nullif(?, ''), "
             "turn = 1 + (SELECT coalesce(max(turn), 0) FROM job) WHERE number = ?",
             time.time(),
+            calibration,
             number,
         )
         reached("sending")

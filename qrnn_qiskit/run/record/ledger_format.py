@@ -10,9 +10,10 @@ from typing import Any, Final, final
 
 from qrnn_qiskit.execution.service import Block
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 OPEN: Final = ("intent", "sending", "submitted")
 ENDED: Final = ("failed", "cancelled", "lost")
+CALIBRATION: Final = "calibration"  # a fact's name, before the device and the date
 SESSION_COST: Final = "cost of session"  # a fact's name, before the session's id
 BEGAN: Final = "began"  # a fact's name: time of the first intent to submit to a service
 SCHEMA: Final = """
@@ -44,7 +45,8 @@ CREATE TABLE job (
     predicted REAL NOT NULL,          -- QPU seconds
     used      REAL,                   -- QPU seconds that the service charged
     result    TEXT,                   -- payload file
-    reason    TEXT NOT NULL DEFAULT ''
+    reason    TEXT NOT NULL DEFAULT '',
+    calibration TEXT                  -- date of the device's, at the submission
 );
 CREATE INDEX job_address ON job (address);
 CREATE INDEX job_state ON job (state);
@@ -52,7 +54,7 @@ CREATE UNIQUE INDEX job_id ON job (job) WHERE job IS NOT NULL AND backend <> '';
 """
 JOB_COLUMNS: Final = (
     "number, address, block, attempt, tag, state, replaced, backend, job, planned, sent, "
-    "turn, predicted, used, result, reason"
+    "turn, predicted, used, result, reason, calibration"
 )
 
 
@@ -89,6 +91,7 @@ class JobRow:
     used: float | None
     result: str | None
     reason: str
+    calibration: str | None = None
 
 
 def upgrade_1(database: sqlite3.Connection) -> None:
@@ -119,6 +122,11 @@ def upgrade_1(database: sqlite3.Connection) -> None:
             ),
         )
     database.execute("DROP TABLE request_1")
+
+
+def upgrade_2(database: sqlite3.Connection) -> None:
+    """Add what format 2 did not keep: the calibration of a job's device."""
+    database.execute("ALTER TABLE job ADD COLUMN calibration TEXT")
 
 
 def block_text(block: Block) -> str:

@@ -20,6 +20,7 @@ from qrnn_qiskit.run.record.directory import RunDirectory, is_run
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.provenance import provenance
+from qrnn_qiskit.run.service.drift import Drift
 from qrnn_qiskit.run.service.submission import Submission
 from qrnn_qiskit.run.setup import Setup, describe
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
@@ -40,28 +41,33 @@ def keep_circuit(setup: Setup, directory: RunDirectory) -> None:
     """Use the ISA circuits that the run was started with, or keep those that it starts with.
 
     Transpiled anew, a circuit may come out on other qubits, since calibrations change daily.
-
-    Raises:
-        BackendError: if a device cannot run it any more.
     """
     if use_kept_circuit(setup.executor, setup.unrolled, directory):
         return
     setup.executor.isa(setup.unrolled)  # of several devices all at once: they have as many tiles
     services = _services(setup.executor)
-    directory.update(calibration={one.name: one.calibrated() for one in services})
+    dates = {one.name: one.calibration(setup.unrolled).date for one in services}
+    directory.update(calibration=dates)
     for executor in services:
         path = directory.path / _isa_file(executor, services)
         write_durably(path, isa_to_bytes(executor.isa(setup.unrolled)))
 
 
+def keep_new_circuit(setup: Setup, directory: RunDirectory, device: Resumable) -> None:
+    """Keep the circuit that was transpiled again for a device, beside the older ones."""
+    services = _services(setup.executor)
+    path = directory.path / _isa_file(device, services)
+    older = sum(1 for _ in directory.path.glob(f"{path.stem}-before-*{path.suffix}"))
+    if path.exists():
+        before = path.with_name(f"{path.stem}-before-{older + 1}{path.suffix}")
+        write_durably(before, path.read_bytes())
+    write_durably(path, isa_to_bytes(device.isa(setup.unrolled)))
+
+
 def use_kept_circuit(
     executor: Executor, unrolled: UnrolledCircuit, directory: RunDirectory
 ) -> bool:
-    """Use the ISA circuits that a run has kept; False if it has not kept all that it must.
-
-    Raises:
-        BackendError: if a device cannot run it any more.
-    """
+    """Use the ISA circuits that a run has kept; False if it has not kept all that it must."""
     services = _services(executor)
     if not services:
         return True
@@ -84,14 +90,32 @@ def _isa_file(device: Resumable, services: Sequence[Resumable]) -> str:
 
 
 def open_submission(
-    setup: Setup, ledger: Ledger, *, wait: bool, notify: Callable[[str], None] | None = None
+    setup: Setup,
+    ledger: Ledger,
+    *,
+    wait: bool,
+    directory: RunDirectory | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> Submission:
-    """What carries the run's requests to its backend."""
+    """What carries the run's requests to its backend.
+
+    Args:
+        setup: of the run.
+        ledger: of the run.
+        wait: wait for jobs; otherwise raise `PendingError`.
+        directory: where the run's circuit is kept; None if it has none to compare calibrations by.
+        notify: told what a person may want to know.
+    """
     members = members_of(setup.executor)
     for executor in members:
         if isinstance(executor, Resumable):
             fact = _SESSION if len(members) == 1 else f"{_SESSION} {executor.name}"
             executor.keep_session(ledger.fact(fact), partial(ledger.set_fact, fact))
+    look = None
+    if directory is not None:
+        keep = partial(keep_new_circuit, setup, directory)
+        spec = setup.job.backend
+        look = Drift(spec, setup.unrolled, ledger, keep, notify or directory.log)
     return Submission(
         ledger,
         as_service(members[0]),
@@ -99,6 +123,7 @@ def open_submission(
         wait=wait,
         budget=setup.job.budget,
         trust_list=setup.job.backend.unknown == "list",
+        look=look,
         notify=notify,
     )
 
@@ -147,7 +172,7 @@ def recorded(
         keep_circuit(setup, directory)
         ledger = Ledger(directory.path)
         try:
-            yield open_submission(setup, ledger, wait=wait, notify=notify)
+            yield open_submission(setup, ledger, wait=wait, directory=directory, notify=notify)
             close_session(setup)
         except PendingError as error:
             raise PendingError(f"{error}: continue later with the same command") from None

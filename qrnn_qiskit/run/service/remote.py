@@ -265,6 +265,7 @@ def export_ledger(run: Path) -> list[dict[str, Any]]:
             "sent": row.sent,
             "predicted_seconds": row.predicted,
             "used_seconds": row.used,
+            "calibration": row.calibration,
             "result": row.result,
             "reason": row.reason or None,
         }

@@ -11,18 +11,19 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable
 from functools import partial
 from typing import Final, final
 
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import JobError, PendingError, RunError
 from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.blocks import assemble
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.service import (
     BadResult,
     Block,
+    Calibration,
     JobService,
     NotSent,
     OutcomeUnknown,
@@ -30,7 +31,6 @@ from qrnn_qiskit.execution.service import (
     ResultsGone,
     Resumable,
     Ticket,
-    assemble,
 )
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, SESSION_COST, JobRow
@@ -59,6 +59,7 @@ class Submission:
         wait: bool = True,
         budget: BudgetSpec | None = None,
         trust_list: bool = False,
+        look: Callable[[JobService], Calibration | None] | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         """Make one for a run.
@@ -71,6 +72,7 @@ class Submission:
             budget: of the run; None for no limit.
             trust_list: submit again what the service's list does not show after the grace period,
                 without asking a person.
+            look: at the device, before each request; raises where it does not fit any more.
             notify: told what a person may want to know.
         """
         self._ledger = ledger
@@ -78,6 +80,8 @@ class Submission:
         self._unrolled = unrolled
         self._budget = budget or BudgetSpec()
         self._trust_list = trust_list
+        self._look = look or (lambda service: None)
+        self._calibration = ""
         self._notify = notify or (lambda text: None)
         self._waiting = Waiting(wait, self._check_hours, self._notify, threading.Event())
         self._gate = Gate()
@@ -98,6 +102,9 @@ class Submission:
             JobError: if a job failed too often, or its results are lost.
         """
         found = self._ledger.find(address)
+        if found is None or found.state != "completed":
+            seen = self._waiting.ask(lambda: self._look(self._service))
+            self._calibration = "" if seen is None else seen.date
         if found is None:
             self._plan(address, digest, request)
         elif found.digest != digest:
@@ -118,40 +125,16 @@ class Submission:
         ]
         return assemble(request.plan, request.shots, parts)
 
-    def bits_of_all(
-        self, parts: Sequence[tuple[JobService, str, str, EvaluationRequest]]
-    ) -> list[PackedBits]:
-        """The outcomes of several requests, each on a service of its own, asked for at once.
+    def in_thread(self, service: JobService, halt: threading.Event) -> Submission:
+        """The same for another device, in a thread of its own that `halt` ends."""
+        other = self.on(service, self._unrolled)
+        other._waiting = self._waiting.on(halt)
+        return other
 
-        Args:
-            parts: service, address, digest and request of each.
-
-        Raises:
-            QRNNError: as `bits`; of several the first, after all others have come as far as they
-                can.
-        """
-        halt = threading.Event()
-
-        def bits(part: tuple[JobService, str, str, EvaluationRequest]) -> PackedBits:
-            service, address, digest, request = part
-            run = self.on(service, self._unrolled)
-            run._waiting = self._waiting.on(halt)
-            try:
-                return run.bits(address, digest, request)
-            except KeyboardInterrupt:
-                halt.set()
-                raise
-
-        with ThreadPoolExecutor(len(parts)) as pool:
-            futures = [pool.submit(bits, part) for part in parts]
-            try:
-                wait(futures)
-            except KeyboardInterrupt:
-                halt.set()
-                wait(futures)
-        if halt.is_set():
-            raise KeyboardInterrupt(left_behind(self._ledger))
-        return [future.result() for future in futures]
+    @property
+    def ledger(self) -> Ledger:
+        """Of the run."""
+        return self._ledger
 
     def _plan(self, address: str, digest: str, request: EvaluationRequest) -> None:
         rows = request.plan.total_repeats
@@ -235,7 +218,7 @@ class Submission:
                 limit = spending.limit(row.predicted, self._budget)
 
             def sending() -> None:
-                ledger.sending(row.number)
+                ledger.sending(row.number, self._calibration)
                 leave()  # from now on the ledger counts it
 
             tags = row.tag, f"qrnn-run-{ledger.run_id}"

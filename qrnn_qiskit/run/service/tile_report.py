@@ -17,9 +17,9 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
+from qrnn_qiskit.execution.blocks import assemble
 from qrnn_qiskit.execution.devices import SEPARATOR, members_of
 from qrnn_qiskit.execution.executor import Executor
-from qrnn_qiskit.execution.service import assemble
 from qrnn_qiskit.execution.tiles import SupportsSingle, by_tile, tile_errors
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator

@@ -11,6 +11,7 @@ import numpy as np
 
 from qrnn_qiskit.circuit import UnrolledCircuit
 from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.blocks import cut
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.service import (
     BadResult,
@@ -24,7 +25,6 @@ from qrnn_qiskit.execution.service import (
     ResultsGone,
     Ticket,
     Unreachable,
-    cut,
 )
 
 SECONDS = 2.0

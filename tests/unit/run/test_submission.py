@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from qrnn_qiskit import UnrolledCircuit, build_cell, unroll
 from qrnn_qiskit.errors import BudgetError, JobError, PendingError
 from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.blocks import assemble, cut
 from qrnn_qiskit.execution.executor import EvaluationRequest
-from qrnn_qiskit.execution.service import Block, assemble, cut
+from qrnn_qiskit.execution.service import Block
 from qrnn_qiskit.gradients.plan import forward_plan
 from qrnn_qiskit.run.record import ledger as ledger_module
 from qrnn_qiskit.run.record.ledger import Ledger
@@ -26,6 +27,7 @@ from qrnn_qiskit.run.record.ledger_format import SESSION_COST
 from qrnn_qiskit.run.service import submission as submission_module
 from qrnn_qiskit.run.service import waiting
 from qrnn_qiskit.run.service.submission import Submission
+from qrnn_qiskit.run.service.together import bits_of_all
 from qrnn_qiskit.spec.backend import BudgetSpec
 from tests.unit.run.fake_service import SECONDS, FakeService, rows_and_shots
 
@@ -337,7 +339,7 @@ def test_of_several_devices_one_submission_at_a_time_is_weighed(ledger: Ledger) 
         service.on_submit = lambda: time.sleep(0.05)
     run = submission(ledger, services[0], budget=BudgetSpec(qpu_jobs=1))
     with pytest.raises(BudgetError, match="to 2 of budget.qpu_jobs = 1"):
-        run.bits_of_all([(service, service.name, "d", request()) for service in services])
+        bits_of_all(run, [(service, service.name, "d", request()) for service in services])
     assert sum(len(service.jobs) for service in services) == 1
 
 
@@ -351,8 +353,9 @@ def test_an_interruption_ends_all_devices(ledger: Ledger, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("time.sleep", sleep)
     with pytest.raises(KeyboardInterrupt, match="under way at a.*qrnn cancel"):
-        submission(ledger, services[0]).bits_of_all(
-            [(service, service.name, "d", request()) for service in services]
+        bits_of_all(
+            submission(ledger, services[0]),
+            [(service, service.name, "d", request()) for service in services],
         )
 
 
