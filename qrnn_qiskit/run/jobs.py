@@ -23,6 +23,7 @@ from qrnn_qiskit.run.measure.gradient import Inputs, measure_gradient, measure_o
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.directory import RunDirectory, is_run
 from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.place import ledger_folder
 from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.service.hardware import recorded
@@ -241,7 +242,7 @@ def status_run(run: Path | None = None) -> Any:
     }
     if state is not None:
         status |= health.summary(record["work"].get("weights", []), state.policy)
-    if (directory.path / "ledger.sqlite").exists():
+    if (ledger_folder(directory.path) / "ledger.sqlite").exists():
         ledger = Ledger(directory.path, looking=True)
         try:
             requests = ledger.requests()

@@ -16,6 +16,7 @@ from qrnn_qiskit.run.forecast import compare
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.directory import RunDirectory, check_writable, default_path, is_run
 from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.place import check_local, ledger_folder, put_ledger
 from qrnn_qiskit.run.record.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.reservoir import check_reservoir
@@ -37,6 +38,7 @@ _CHANGED = {
     "data_digest": "the data have changed",
     "initial_digest": "the initial weights have changed",
 }
+_LOCAL = "give --ledger-dir DIR, a folder on a local disk; all else may stay where it is"
 
 
 @final
@@ -64,6 +66,7 @@ def run_job(
     *,
     overrides: Sequence[str] = (),
     run_dir: Path | None = None,
+    ledger_dir: Path | None = None,
     wait: bool = True,
     reporter: Reporter | None = None,
 ) -> RunResult:
@@ -73,6 +76,8 @@ def run_job(
         source: a job file (or its name in the library), or a run directory.
         overrides: `key=value` settings; for a run only those of `budget`.
         run_dir: where a new run is kept; `runs/<date>-<job>-<id>` by default.
+        ledger_dir: where the ledger is kept, if not in the run's directory; for a run, where its
+            ledger has been copied to.
         wait: wait for pending jobs instead of raising `PendingError`.
         reporter: receives progress.
 
@@ -83,7 +88,10 @@ def run_job(
     if is_run(source):
         if run_dir is not None:
             raise SpecError("--run-dir is for new runs; a run continues where it is")
-        return _continue(RunDirectory.open(Path(source)), overrides, wait, reporter)
+        directory = RunDirectory.open(Path(source))
+        if ledger_dir is not None:
+            _move_ledger(directory, ledger_dir)
+        return _continue(directory, overrides, wait, reporter)
     if Path(source).is_dir():
         raise RunError(
             f"{source} is no run directory: it has no run.json; name a job file, or a run that "
@@ -93,6 +101,8 @@ def run_job(
     _check_kind(job, source)
     path = Path(run_dir or default_path(job.name or Path(source).stem))
     check_writable(path)
+    if job.backend.is_service:
+        check_local(ledger_dir or path, _LOCAL)
     setup = make_setup(job)
     OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
     if setup.solves_readout:
@@ -118,8 +128,19 @@ def run_job(
     )
     reporter.message(f"run directory {path}")
     with directory.locked():
+        if ledger_dir is not None:
+            put_ledger(path, ledger_dir)
         keep_circuit(setup, directory)
         return _train(setup, directory, wait, reporter)
+
+
+def _move_ledger(directory: RunDirectory, folder: Path) -> None:
+    """Use the copy of a run's ledger in another folder."""
+    if not (folder / "ledger.sqlite").is_file():
+        raise RunError(f"--ledger-dir {folder}: it holds no ledger.sqlite of a run")
+    check_local(folder, _LOCAL)
+    with directory.locked():
+        put_ledger(directory.path, folder)
 
 
 def _check_kind(job: Job, source: str | Path) -> None:
@@ -148,6 +169,8 @@ def _continue(
     with directory.locked():
         record = directory.record()
         job = job_from_dict(record["job"])
+        if job.backend.is_service:
+            check_local(ledger_folder(directory.path), _LOCAL)
         if overrides:
             job = override_job(job, overrides)
         setup = unchanged_setup(job, directory, record["work"])

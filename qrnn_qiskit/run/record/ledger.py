@@ -43,6 +43,7 @@ from qrnn_qiskit.run.record.ledger_format import (
     upgrade_2,
 )
 from qrnn_qiskit.run.record.payload import Payload
+from qrnn_qiskit.run.record.place import ledger_folder
 from qrnn_qiskit.run.service.spending import Spending
 
 
@@ -65,8 +66,9 @@ class Ledger:
             RunError: if the file is not a ledger this version can read.
         """
         self.directory = directory
-        self.payload = Payload(directory / "payload")
-        self._path = directory / "ledger.sqlite"
+        folder = ledger_folder(directory)
+        self.payload = Payload(folder / "payload")
+        self._path = folder / "ledger.sqlite"
         self._lock = threading.RLock()
         try:
             if looking:

@@ -19,6 +19,7 @@ from qrnn_qiskit.run.cost import check_budget
 from qrnn_qiskit.run.record.directory import RunDirectory, is_run
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.place import check_local
 from qrnn_qiskit.run.record.provenance import provenance
 from qrnn_qiskit.run.service.drift import Drift
 from qrnn_qiskit.run.service.submission import Submission
@@ -157,6 +158,8 @@ def recorded(
             f"{setup.executor.name} is a real device: what is paid for must be recorded; give "
             "--run-dir DIR, which the same command continues"
         )
+    if setup.job.backend.is_service:
+        check_local(run_dir, "give a --run-dir on a local disk")
     once = setup.job.model_copy(update={"kind": _once(setup.job)})
     setup = replace(setup, job=with_device(once, setup))
     if is_run(run_dir):

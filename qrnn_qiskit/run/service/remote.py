@@ -15,6 +15,7 @@ from qrnn_qiskit.execution.service import JobService, as_service
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, JobRow
+from qrnn_qiskit.run.record.place import ledger_folder
 from qrnn_qiskit.run.runs import unchanged_setup
 from qrnn_qiskit.run.service.hardware import open_submission
 from qrnn_qiskit.spec.backend import BudgetSpec
@@ -53,7 +54,7 @@ def opened(run: Path) -> Iterator[Opened]:
         RunError: if there is none, it has no ledger, or another process holds it.
     """
     directory = RunDirectory.open(Path(run))
-    if not (directory.path / "ledger.sqlite").exists():
+    if not (ledger_folder(directory.path) / "ledger.sqlite").exists():
         raise RunError(f"{run} has no ledger: it is exact, or has not begun")
     with directory.locked():
         ledger = Ledger(directory.path)
