@@ -25,6 +25,7 @@ for command in (
     run.plot,
     hardware.cancel,
     hardware.fetch,
+    hardware.tiles,
     hardware.resolve,
     hardware.devices,
     hardware.rehearse,

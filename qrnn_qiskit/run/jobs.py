@@ -24,6 +24,7 @@ from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.directory import RunDirectory, is_run
 from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.place import ledger_folder
 from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.service.hardware import recorded
@@ -242,14 +243,14 @@ def status_run(run: Path | None = None) -> Any:
     }
     if state is not None:
         status |= health.summary(record["work"].get("weights", []), state.policy)
-    if (directory.path / "ledger.sqlite").exists():
+    if (ledger_folder(directory.path) / "ledger.sqlite").exists():
         ledger = Ledger(directory.path, looking=True)
         try:
             requests = ledger.requests()
         finally:
             ledger.close()
         if job.backend.is_service:
-            status.update(spending(directory.path, job.budget.qpu_seconds))
+            status.update(spending(directory.path, job.budget))
         for name in ("planned", "completed"):
             status[f"requests_{name}"] = sum(entry.state == name for entry in requests)
     return status
