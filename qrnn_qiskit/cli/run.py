@@ -27,8 +27,6 @@ from qrnn_qiskit.errors import RunError
 if TYPE_CHECKING:
     from qrnn_qiskit.run.jobs import RunResult
 
-RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")]
-
 
 def run(
     source: JobFileOrRun,
@@ -95,16 +93,18 @@ def status(
 
 
 def plot(
-    run: RunDirectory,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where to put them [RUN].")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to put them [RUN; here for several]."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw the pictures of a run, and print their paths."""
-    from qrnn_qiskit.plot import plot_run
+    """Draw the pictures of a run, or of several side by side, and print their paths."""
+    from qrnn_qiskit.plot import plot_run, plot_runs
 
-    pictures = [str(path) for path in plot_run(run, out)]
+    found = plot_run(runs[0], out) if len(runs) == 1 else plot_runs(runs, out)
+    pictures = [str(path) for path in found]
     if as_json:
         show_json({"pictures": pictures})
     else:
