@@ -26,6 +26,7 @@ from qrnn_qiskit.errors import RunError
 
 if TYPE_CHECKING:
     from qrnn_qiskit.run.jobs import RunResult
+    from qrnn_qiskit.run.reporter import Reporter
 
 
 def run(
@@ -33,6 +34,10 @@ def run(
     run_dir: NewRunDirectory = None,
     overrides: Overrides = None,
     no_wait: NoWait = False,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option("--tensorboard", metavar="DIR", help="Also write event files there."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a job, or continue a run."""
@@ -40,6 +45,8 @@ def run(
     from qrnn_qiskit.run.jobs import run_job
 
     reporter = make_reporter()
+    if tensorboard is not None:
+        reporter = _with_tensorboard(tensorboard, reporter)
     try:
         result = run_job(
             source, overrides=overrides or (), run_dir=run_dir, wait=not no_wait, reporter=reporter
@@ -50,6 +57,14 @@ def run(
     finally:
         reporter.stop()
     _show_result(result, as_json)
+
+
+def _with_tensorboard(folder: Path, reporter: Reporter) -> Reporter:
+    try:
+        from qrnn_qiskit.tensorboard import TensorBoard
+    except ImportError as error:
+        raise RunError(f"--tensorboard: {error}") from None
+    return TensorBoard(folder, reporter)
 
 
 def plan(source: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:

@@ -84,9 +84,9 @@ def plot_losses(records: Records, *, ax: Axes, against: str = "step") -> list[Ar
     artists: list[Artist] = []
     positive = True
     for name, record, (color, marker) in zip(names(records), records, _lines(records), strict=True):
-        if record.history is None:
-            continue
         history = record.history
+        if history is None or (against == "shots" and not history.shots.any()):
+            continue
         place = history.step if against == "step" else history.shots
         artists += ax.plot(
             place,
@@ -113,18 +113,20 @@ def plot_losses(records: Records, *, ax: Axes, against: str = "step") -> list[Ar
 def plot_scores(records: Records, *, ax: Axes) -> list[Artist]:
     """Error of each run on its held-out data as a bar, and its best baseline as a line across."""
     score, spelled = _score(records)
+    scored = [i for i, record in enumerate(records) if record.scores]
+    colors = [_lines(records)[i][0] for i in scored]
+    labels = [names(records)[i] for i in scored]
+    records = [records[i] for i in scored]
     own, best = _own(records, score), _best_baseline(records, score)
     place = np.arange(len(records))
-    artists: list[Artist] = [
-        *ax.barh(place, own, color=[color for color, _ in _lines(records)], height=0.6)
-    ]
+    artists: list[Artist] = [*ax.barh(place, own, color=colors, height=0.6)]
     for at, value in zip(place, best, strict=True):
         if np.isfinite(value):
             artists += ax.plot([value, value], [at - 0.4, at + 0.4], color="#000000", linewidth=1.6)
     if np.any(np.isfinite(best)):
         artists[-1].set_label("best baseline")
         ax.legend()
-    ax.set_yticks(place, names(records))
+    ax.set_yticks(place, labels)
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     ax.set_xlim(left=0)

@@ -17,6 +17,7 @@ from qrnn_qiskit.report.collect import RunFacts, collect
 from qrnn_qiskit.report.figures import circuit_picture, run_pictures, side_by_side
 
 DEVICE: Final = "fake_marrakesh"
+_SPELLING: Final = {"rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 
 
 def write_report(
@@ -62,6 +63,7 @@ def render(runs: Sequence[RunFacts], device: str) -> str:
         lstrip_blocks=True,
     )
     environment.filters["shown"] = shown
+    environment.globals["spelling"] = _SPELLING
     records = [run.record for run in runs]
     own = names(records)
     drawable = any(record.history is not None or record.scores for record in records)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from qrnn_qiskit.run.cost import plan_job
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.setup import make_setup
-from qrnn_qiskit.spec.backend import BudgetSpec
+from qrnn_qiskit.spec.backend import BackendSpec, BudgetSpec
 from qrnn_qiskit.spec.compose import job_from_dict, override_job
 
 METHODS: Final = ("parameter_shift", "finite_difference")
@@ -24,16 +24,23 @@ def price_on_device(run_dir: Path, device: str) -> list[dict[str, Any]]:
         QRNNError: where the run's data or the device cannot be had, or the circuit does not fit.
     """
     record = RunDirectory.open(run_dir).record()
-    job = job_from_dict(record["job"]).model_copy(update={"noise": None, "budget": BudgetSpec()})
+    asked = job_from_dict(record["job"])
+    own, gradient = asked.backend, asked.gradient
+    exact = own.shots is None and gradient.shots_total is None
+    backend = BackendSpec(
+        name=device,
+        shots=SHOTS if exact else own.shots,
+        optimization_level=own.optimization_level,
+        layout_trials=own.layout_trials,
+        reset=own.reset,
+        tiles=own.tiles,
+    )
+    job = asked.model_copy(update={"backend": backend, "noise": None, "budget": BudgetSpec()})
     method = record["work"]["method"]
-    settings = [f"backend.name={device}", "backend.sampling=joint"]
-    if job.backend.shots is None and job.gradient.shots_total is None:
-        settings.append(f"backend.shots={SHOTS}")
-    methods = (method,) if method not in ("adjoint", "auto") else METHODS
+    chosen = (method,) if method not in ("adjoint", "auto") else METHODS
     found = []
-    for name in methods:
-        chosen = [*settings, f"gradient.method={name}"] if name != method else settings
-        plan = plan_job(make_setup(override_job(job, chosen)))
-        plan["shots_per_row"] = job.backend.shots or SHOTS
-        found.append(plan)
+    for name in chosen:
+        setting = [] if name == method else [f"gradient.method={name}"]
+        plan = plan_job(make_setup(override_job(job, setting)))
+        found.append({**plan, "shots_per_row": backend.shots})
     return found
