@@ -45,11 +45,12 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Draw a cell, count its parts, name its dead weights."""
-    from qrnn_qiskit.run.cells import describe_cell, drawn_cell
+    from qrnn_qiskit.run.cells import describe_cell
 
     description = describe_cell(source, steps)
     if picture is not None:
         from qrnn_qiskit.plot import plot_cell
+        from qrnn_qiskit.run.cells import drawn_cell
 
         plot_cell(drawn_cell(source, steps), picture)
     if as_json:
