@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final, final
 
+from qrnn_qiskit.circuit import UnrolledCircuit
 from qrnn_qiskit.errors import BudgetError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import (
     device_duration,
     shortest_coherence,
@@ -68,16 +70,24 @@ def _jobs(setup: Setup, rows: int, shots: int | None) -> int:
 
 def rep_delay_s(setup: Setup) -> float:
     """Seconds between two executions on the device."""
-    return float(getattr(setup.executor, "rep_delay_s", REP_DELAY_S))
+    return _rep_delay_s(setup.executor)
+
+
+def _rep_delay_s(executor: Executor) -> float:
+    return float(getattr(executor, "rep_delay_s", REP_DELAY_S))
 
 
 def seconds_per_execution(setup: Setup) -> float:
     """Predicted seconds on the device for one execution of one row; 0 on simulators."""
-    target = getattr(setup.executor, "target", None)
+    return execution_seconds(setup.executor, setup.unrolled)
+
+
+def execution_seconds(executor: Executor, unrolled: UnrolledCircuit) -> float:
+    """Predicted seconds on an executor's device for one execution; 0 on simulators."""
+    target = getattr(executor, "target", None)
     if target is None:
         return 0.0
-    duration = device_duration(setup.executor.isa(setup.unrolled), target)
-    return rep_delay_s(setup) + (duration or 0.0)
+    return _rep_delay_s(executor) + (device_duration(executor.isa(unrolled), target) or 0.0)
 
 
 def qpu_seconds(setup: Setup, evaluation: EvaluationCost) -> float:

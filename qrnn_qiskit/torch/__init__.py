@@ -10,8 +10,10 @@ except ImportError as error:
         "GPU libraries, install its CPU build first, as its own site says"
     ) from error
 
+from qrnn_qiskit.run.loop_cost import LoopCost as LoopCost
+from qrnn_qiskit.run.script import ScriptRun as ScriptRun
 from qrnn_qiskit.torch.layer import QRNN as QRNN
 from qrnn_qiskit.torch.measured import Backward as Backward
 from qrnn_qiskit.torch.measured import Evaluation as Evaluation
 
-__all__ = ["QRNN", "Backward", "Evaluation"]
+__all__ = ["QRNN", "Backward", "Evaluation", "LoopCost", "ScriptRun"]

@@ -22,7 +22,7 @@ from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
 from qrnn_qiskit.spec.job import Job
 
 ISA_FILE: Final = "isa.qpy"
-_SESSION: Final = "session"
+SESSION: Final = "session"
 
 
 def with_device(job: Job, setup: Setup) -> Job:
@@ -60,7 +60,7 @@ def open_submission(
     executor: object = setup.executor
     if isinstance(executor, Resumable):
         executor.keep_session(
-            ledger.fact(_SESSION), lambda session: ledger.set_fact(_SESSION, session)
+            ledger.fact(SESSION), lambda session: ledger.set_fact(SESSION, session)
         )
     return Submission(
         ledger,

@@ -33,6 +33,7 @@ from qrnn_qiskit.execution.service import (
 )
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, SESSION_COST, JobRow
+from qrnn_qiskit.run.service.spending import afford_shots
 
 Answer = TypeVar("Answer")
 
@@ -58,6 +59,7 @@ class Submission:
         wait: bool = True,
         budget: float | None = None,
         max_jobs: int | None = None,
+        max_shots: int | None = None,
         trust_list: bool = False,
         notify: Callable[[str], None] | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class Submission:
             wait: wait for jobs and for the service; otherwise raise `PendingError`.
             budget: QPU seconds of the run.
             max_jobs: submissions of the run.
+            max_shots: of all requests of the run; None where the caller counts them.
             trust_list: submit again what the service's list does not show after the grace period,
                 without asking a person.
             notify: told what a person may want to know.
@@ -80,6 +83,7 @@ class Submission:
         self._wait = wait
         self._budget = budget
         self._max_jobs = max_jobs
+        self._max_shots = max_shots
         self._trust_list = trust_list
         self._notify = notify or (lambda text: None)
         self._delay = FIRST_POLL_S
@@ -120,6 +124,7 @@ class Submission:
 
     def _plan(self, address: str, digest: str, request: EvaluationRequest) -> None:
         rows = request.plan.total_repeats
+        afford_shots(self._ledger.shots(), rows * request.shots, self._max_shots)
         blocks = self._service.blocks(self._unrolled, rows, request.shots)
         costs = [(block, self._service.seconds(self._unrolled, block)) for block in blocks]
         if self._service.outlives:
