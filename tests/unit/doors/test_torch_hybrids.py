@@ -99,7 +99,7 @@ def test_gradcheck(form: str) -> None:
 
 
 def test_a_bank_is_one_request() -> None:
-    layer = QuantumLayer(2, 1, circuits=4, shots=20, seed=1, executor="aer")
+    layer: Any = QuantumLayer(2, 1, circuits=4, shots=20, seed=1, executor="aer")
     x = torch.rand(3, 2, requires_grad=True)
     layer(x).sum().backward()
     assert layer.circuit.measurements == 2  # forward and backward, all four circuits in each
