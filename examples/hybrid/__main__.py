@@ -1,6 +1,6 @@
 """All examples, and their tables in the tutorial.
 
-    python -m examples.hybrid [--quick] [--write docs/tutorials/hybrid.md] [NAME ...]
+python -m examples.hybrid [--quick] [--write docs/tutorials/hybrid.md] [NAME ...]
 """
 
 from __future__ import annotations

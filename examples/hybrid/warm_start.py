@@ -1,8 +1,8 @@
 """Warm start: exact, then noisy with shots, then a device, all from one checkpoint.
 
 The device is the emulated service, which the real client talks to; with an account, leave the
-service out and name your device. A run keeps ledger and budget, so that the last stage can be killed
-and started again.
+service out and name your device. A run keeps ledger and budget, so that the last stage can be
+killed and started again.
 
     python -m examples.hybrid.warm_start [--quick]
 """
@@ -25,13 +25,17 @@ DEVICE = "ibm_quito"
 CELL = ("hardware_efficient", {"n_hidden": 1, "layers": 1})
 
 
-def network(**options: Any) -> Any:
+class Forecast(torch.nn.Module):
     """A recurrent circuit and a linear head on its last output."""
-    layer = QRNN(qrnn.build_cell(*CELL), batch_first=True, **options)
-    model = torch.nn.Module()
-    model.quantum, model.head = layer, torch.nn.Linear(1, 1)
-    model.forward = lambda x: model.head(layer(x)[:, -1])
-    return model
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.quantum = QRNN(qrnn.build_cell(*CELL), batch_first=True, **options)
+        self.head = torch.nn.Linear(1, 1)
+
+    def forward(self, x: Any) -> Any:
+        """The next value `[B, 1]` of `[B, T, 1]`."""
+        return self.head(self.quantum(x)[:, -1])
 
 
 def learn(model: Any, data: Any, steps: int, learning_rate: float) -> None:
@@ -40,7 +44,7 @@ def learn(model: Any, data: Any, steps: int, learning_rate: float) -> None:
     for _ in range(steps):
         places = torch.randperm(len(data.x))[:4]
         optimizer.zero_grad()
-        torch.mean((model.forward(data.x[places]) - data.y[places]) ** 2).backward()
+        torch.mean((model(data.x[places]) - data.y[places]) ** 2).backward()
         optimizer.step()
 
 
@@ -48,12 +52,12 @@ def run(quick: bool) -> Table:
     """Errors after each stage, all under the device's noise, worked out exactly."""
     data = windows(series("sine", 40))
     noise = qrnn.named_device_noise("fake_quito", idle=False)
-    judge = network(executor=qrnn.ExactExecutor(noise))
+    judge = Forecast(executor=qrnn.ExactExecutor(noise))
 
     def error(model: Any) -> float:
         keep = ("quantum.weights", "head.weight", "head.bias")
         judge.load_state_dict({**judge.state_dict(), **{k: model.state_dict()[k] for k in keep}})
-        return mse(judge.forward(data.test_x), data.test_y)
+        return mse(judge(data.test_x), data.test_y)
 
     rows: list[tuple[Any, ...]] = []
 
@@ -78,12 +82,12 @@ def run(quick: bool) -> Table:
         checkpoint = Path(folder) / "checkpoint.pt"
         torch.manual_seed(2)
         few = 2 if quick else 4
-        stage("exact", network(), 5 if quick else 150, 0.05, None)
-        noisy = network(executor=qrnn.ExactExecutor(noise), shots=1000, seed=5)
+        stage("exact", Forecast(), 5 if quick else 150, 0.05, None)
+        noisy = Forecast(executor=qrnn.ExactExecutor(noise), shots=1000, seed=5)
         stage("noise of the device, 1000 shots", noisy, few if quick else 20, 0.02, checkpoint)
         for name, before in (("device, warm", checkpoint), ("device, from scratch", None)):
             with ScriptRun(Path(folder) / name.replace(", ", "-"), qpu_seconds=200.0) as record:
-                model = network(executor=DEVICE, shots=200, seed=6, run=record)
+                model = Forecast(executor=DEVICE, shots=200, seed=6, run=record)
                 stage(name, model, few, 0.02, before)
         ibm_client.arguments.clear()
     columns = ("stage", "steps", "MSE before", "MSE after", "shots", "QPU jobs", "QPU seconds")
