@@ -1,8 +1,8 @@
 """LSTM, quantum layer, dense head on 10, 20, ..., 90: the stack that did not train, and why.
 
-As asked in forums: raw values, outputs of the circuit between -1 and 1, a dense head with ReLU. Here
-beside it: values and targets scaled to [-1, 1] and a linear head, which scales the outputs back; and
-both without the quantum layer.
+As asked in forums: raw values, outputs of the circuit between -1 and 1, a dense head with ReLU.
+Here beside it: values and targets scaled to [-1, 1] and a linear head, which scales the outputs
+back; and both without the quantum layer.
 
     python -m examples.hybrid.toy_series [--quick]
 """
