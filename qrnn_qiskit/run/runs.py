@@ -13,7 +13,13 @@ from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.run.cost import Account, check_budget
 from qrnn_qiskit.run.forecast import compare
 from qrnn_qiskit.run.record import checkpoint
-from qrnn_qiskit.run.record.directory import RunDirectory, check_writable, default_path, is_run
+from qrnn_qiskit.run.record.directory import (
+    SCRIPT,
+    RunDirectory,
+    check_writable,
+    default_path,
+    is_run,
+)
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
@@ -126,6 +132,19 @@ def _check_kind(job: Job, source: str | Path) -> None:
         )
 
 
+def check_no_script(directory: RunDirectory) -> None:
+    """Refuse the run of a script, which only the script can continue.
+
+    Raises:
+        RunError: saying so.
+    """
+    if directory.record().get("kind") == SCRIPT:
+        raise RunError(
+            f"{directory.path} is the run of a script: start the script again, and it goes on from "
+            "what is recorded"
+        )
+
+
 def _continue(
     directory: RunDirectory, overrides: Sequence[str], wait: bool, reporter: Reporter
 ) -> RunResult:
@@ -136,6 +155,7 @@ def _continue(
                 "Start a new run from its weights with: initial.from = RUN"
             )
     record = directory.record()
+    check_no_script(directory)
     _check_kind(job_from_dict(record["job"]), directory.path)
     if record["state"] == "done":
         reporter.message(f"run {directory.path} is finished: nothing to do")
@@ -153,6 +173,7 @@ def _continue(
 
 def unchanged_setup(job: Job, directory: RunDirectory, work: dict[str, Any]) -> Setup:
     """The setup of a run, if it still is the work that the run was started with."""
+    check_no_script(directory)
     setup = make_setup(job)
     keep_circuit(setup, directory)
     found = describe(setup)

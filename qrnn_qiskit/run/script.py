@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, Self, final
+from typing import Any, Self, final
 
 from pydantic import ValidationError
 
@@ -23,7 +23,7 @@ from qrnn_qiskit.execution.isa import isa_from_bytes, isa_to_bytes
 from qrnn_qiskit.execution.make import make_executor
 from qrnn_qiskit.execution.service import JobService, Resumable, as_service
 from qrnn_qiskit.run.measure.evaluator import Evaluator
-from qrnn_qiskit.run.record.directory import RunDirectory, is_run
+from qrnn_qiskit.run.record.directory import SCRIPT, RunDirectory, is_run
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.provenance import provenance
@@ -32,7 +32,6 @@ from qrnn_qiskit.run.service.submission import Submission
 from qrnn_qiskit.spec.backend import BackendSpec, BudgetSpec
 from qrnn_qiskit.spec.messages import first_problem
 
-KIND: Final = "script"
 Backend = Executor | str | Mapping[str, Any]
 """An executor, a backend's name, or a job file's table `[backend]`."""
 
@@ -102,10 +101,10 @@ class ScriptRun:
 
     def _made(self) -> RunDirectory:
         if not is_run(self.path):
-            record = {"kind": KIND, "state": "running", "provenance": provenance()}
+            record = {"kind": SCRIPT, "state": "running", "provenance": provenance()}
             return RunDirectory.create(self.path, record)
         directory = RunDirectory.open(self.path)
-        if directory.record().get("kind") != KIND:
+        if directory.record().get("kind") != SCRIPT:
             raise RunError(
                 f"{self.path} is the run of a job file, not of a script: choose another directory"
             )
