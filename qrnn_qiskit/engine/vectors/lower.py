@@ -189,7 +189,11 @@ class _Lowering:
                 raise _Mixed
             self.gates[key] = matrix, affine_of(matrix, qubits)
         matrix, affine = self.gates[key]
-        for i, q in enumerate(qubits):
+        moved = _moved_qubits(affine)
+        if moved is not None:
+            self.measured = _relabelled(self.measured, moved)
+            self.unread = {moved.get(q, q): bit for q, bit in self.unread.items()}
+        for i, q in enumerate(qubits if moved is None else ()):
             if self.measured >> q & 1 and not _controls(matrix, len(qubits), i):
                 permutes = np.count_nonzero(matrix) == len(matrix)
                 if len(qubits) > 1 or not permutes or q in self.unread:
@@ -259,6 +263,17 @@ class _Lowering:
         self.entries.append(Read(step, len(live), axes, outcomes, self.shrunk))
         self.unread = {}
         self.shrunk = False
+
+
+def _moved_qubits(affine: tuple[dict[int, int], int] | None) -> dict[int, int] | None:
+    """Where each qubit goes, if a permutation only swaps qubits."""
+    if affine is None or affine[1] or any(c.bit_count() != 1 for c in affine[0].values()):
+        return None
+    return {q: column.bit_length() - 1 for q, column in affine[0].items()}
+
+
+def _relabelled(mask: int, moved: dict[int, int]) -> int:
+    return sum(1 << moved.get(q, q) for q in bits(mask))
 
 
 def _controls(matrix: Complex, num_qubits: int, place: int) -> bool:
