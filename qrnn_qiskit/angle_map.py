@@ -91,6 +91,46 @@ class Tape:
             angles[..., g] = slots[slot]
         return angles
 
+    def pulled_back(self, weights: Array, features: Array, cotangent: Array) -> list[Array | None]:
+        """Reverse accumulation: dL/d(slot) of the P weights and F features.
+
+        Args:
+            weights: `[..., P]`.
+            features: `[..., F]`.
+            cotangent: dL/d(angles) `[..., G]`, in the shape that both broadcast to.
+
+        Returns:
+            For each input an array `[...]`, or None where no angle depends on it.
+        """
+        slots = self._slots(weights, features)
+        slopes: list[Array | None] = [None] * len(slots)
+        for g, slot in enumerate(self.outputs):
+            own, present = cotangent[..., g], slopes[slot]
+            slopes[slot] = own if present is None else present + own
+        inputs = self.num_weights + self.num_features
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            for i in range(len(self.operations) - 1, -1, -1):
+                operation, slope = self.operations[i], slopes[inputs + i]
+                if slope is None or operation.name == "const":
+                    continue
+                arguments = [slots[a] for a in operation.arguments]
+                terms: tuple[Array, ...]
+                if operation.name in UNARY:
+                    terms = (slope * UNARY[operation.name][1](arguments[0], slots[inputs + i]),)
+                elif operation.name == "add":
+                    terms = (slope, slope)
+                else:
+                    partials = BINARY[operation.name][1](
+                        arguments[0], arguments[1], slots[inputs + i]
+                    )
+                    terms = (slope * partials[0], slope * partials[1])
+                for a, term in zip(operation.arguments, terms, strict=True):
+                    if a >= inputs and self.operations[a - inputs].name == "const":
+                        continue
+                    present = slopes[a]
+                    slopes[a] = term if present is None else present + term
+        return slopes[:inputs]
+
     def jacobian(self, weights: Array, features: Array, *, of: str) -> list[tuple[int, int, Array]]:
         """Non-zero partial derivatives `(angle g, input index, values)` by forward accumulation.
 
@@ -304,16 +344,33 @@ class AngleMap:
 
     def pull_back_weights(self, weights: Array, features: Array, cotangent: Array) -> Array:
         """Chain rule: dL/d(weights) `[P]` from dL/d(angles) `[B, O]`, summed over sequences."""
-        jacobian = self.weight_jacobian(weights, features)
-        per_entry = np.einsum("be,be->e", cotangent[:, jacobian.occurrence], jacobian.values)
-        return np.bincount(jacobian.column, per_entry, self.num_weights).astype(np.float64)
+        weights, features = self._checked(weights, features)
+        body, tail = self._pulled_back(weights, features, cotangent)
+        gradient = np.zeros(self.num_weights)
+        for p in range(self.num_weights):
+            for slope in (body[p], tail[p]):
+                if slope is not None:
+                    gradient[p] += slope.sum()
+        return gradient
+
+    def _pulled_back(
+        self, weights: Array, features: Array, cotangent: Array
+    ) -> tuple[list[Array | None], list[Array | None]]:
+        """dL/d(inputs): arrays `[B, T]` for the angles of every step, `[B]` for the last ones."""
+        gates = self.num_steps * len(self.cell.outputs)
+        by_step = cotangent[:, :gates].reshape(len(cotangent), self.num_steps, -1)
+        body = self.cell.pulled_back(weights[..., None, :], features, by_step)
+        return body, self.last.pulled_back(weights, features[:, -1, :], cotangent[:, gates:])
 
     def pull_back_features(self, weights: Array, features: Array, cotangent: Array) -> Array:
         """Chain rule: dL/d(features) `[B, T, F]` from dL/d(angles) `[B, O]`."""
-        jacobian = self.feature_jacobian(weights, features)
+        weights, features = self._checked(weights, features)
+        body, tail = self._pulled_back(weights, features, cotangent)
         gradient = np.zeros(features.shape)
-        step = np.minimum(jacobian.occurrence // max(1, len(self.cell.outputs)), self.num_steps - 1)
-        per_entry = cotangent[:, jacobian.occurrence] * jacobian.values
-        by_column = np.moveaxis(gradient, 0, 2)
-        np.add.at(by_column, (step, jacobian.column), per_entry.T)
+        for f in range(self.num_features):
+            slope, last = body[self.num_weights + f], tail[self.num_weights + f]
+            if slope is not None:
+                gradient[:, :, f] += slope
+            if last is not None:
+                gradient[:, -1, f] += last
         return gradient
