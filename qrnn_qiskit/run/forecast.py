@@ -34,13 +34,15 @@ def forecast(
     data: Dataset,
     shots: int | None,
     address: str,
+    place: tuple[int, ...] = (),
 ) -> Estimate:
     """Predictions `[N, T, M]` with standard errors, in the data's units.
 
-    Of a loss of labels they are the probabilities of the classes.
+    Of a loss of labels they are the probabilities of the classes. `place` is that of the forecast
+    among several of one command, whose shots must be independent.
     """
     weights, readout = setup.split_parameters(parameters)
-    call = Call(address, (FORECAST_STREAM,))
+    call = Call(address, (FORECAST_STREAM, *place))
     raw = measure_outputs(evaluator, weights, data.features, shots, call)
     estimate = setup.objective.prediction(readout, raw)
     scaling = setup.splits.scaling
