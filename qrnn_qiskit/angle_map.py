@@ -6,7 +6,7 @@ Axes: B sequences, T steps, F features, P weights, O occurrences, G angles of on
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 import numpy as np
@@ -19,6 +19,7 @@ Index = NDArray[np.intp]
 Pair = tuple[Array, Array]
 
 _IMAGINARY_STEP: Final = 1e-30
+_LONG: Final = 500  # operations from which sums are worth a form of their own
 
 # Partial derivatives of each operation with respect to its arguments, given the arguments and the
 # value; None marks a partial that no cell needs (a power's exponent is a constant).
@@ -54,18 +55,56 @@ class Operation:
 
 
 @final
+@dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """Angles that are sums of inputs times constants: entry e adds to angle `row[e]`.
+
+    Attributes:
+        row: `[E]` in ascending order.
+        column: `[E]` inputs: weights, then features.
+        factor: `[E]`.
+        offset: `[G]`.
+    """
+
+    row: Index
+    column: Index
+    factor: Array
+    offset: Array
+
+    def values(self, weights: Array, features: Array) -> Array:
+        """As `Tape.values`."""
+        shape = np.broadcast_shapes(weights.shape[:-1], features.shape[:-1])
+        angles = np.empty((*shape, len(self.offset)))
+        angles[...] = self.offset
+        split = weights.shape[-1]
+        of_weights = self.column < split
+        for inputs, chosen, first in ((weights, of_weights, 0), (features, ~of_weights, split)):
+            if np.any(chosen):
+                terms = inputs[..., self.column[chosen] - first] * self.factor[chosen]
+                rows, starts = np.unique(self.row[chosen], return_index=True)
+                angles[..., rows] += np.add.reduceat(terms, starts, axis=-1)
+        return angles
+
+
+@final
 @dataclass(frozen=True, slots=True)
 class Tape:
     """Expressions of weights and features as straight-line code, evaluated on whole arrays.
 
     Slots 0 … P-1 are the weights, P … P+F-1 the features of the step; operation i fills slot
-    P+F+i. `outputs` names the slots of the G angles.
+    P+F+i. `outputs` names the slots of the G angles. Long tapes whose angles are all `affine` are
+    evaluated as such.
     """
 
     num_weights: int
     num_features: int
     operations: tuple[Operation, ...]
     outputs: tuple[int, ...]
+    affine: Affine | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = _affine(self) if len(self.operations) >= _LONG else None
+        object.__setattr__(self, "affine", found)
 
     def _slots(self, weights: Array, features: Array) -> list[Array]:
         slots = [weights[..., p] for p in range(self.num_weights)]
@@ -84,6 +123,8 @@ class Tape:
 
     def values(self, weights: Array, features: Array) -> Array:
         """Angles `[..., G]` for weights `[..., P]`, features `[..., F]`; other axes broadcast."""
+        if self.affine is not None:
+            return self.affine.values(weights, features)
         shape = np.broadcast_shapes(weights.shape[:-1], features.shape[:-1])
         slots = self._slots(weights, features)
         angles = np.empty((*shape, len(self.outputs)))
@@ -99,9 +140,16 @@ class Tape:
             features: `[..., F]`.
             of: `"weights"` or `"features"`: the inputs to differentiate by.
         """
-        slots = self._slots(weights, features)
         first = 0 if of == "weights" else self.num_weights
         count = self.num_weights if of == "weights" else self.num_features
+        if self.affine is not None:
+            entries = zip(self.affine.row, self.affine.column, self.affine.factor, strict=True)
+            return [
+                (int(g), int(i) - first, np.asarray(factor))
+                for g, i, factor in entries
+                if first <= i < first + count
+            ]
+        slots = self._slots(weights, features)
         one = np.ones(())
         tangents: list[dict[int, Array]] = [
             {i - first: one} if first <= i < first + count else {}
@@ -129,6 +177,41 @@ class Tape:
             for g, slot in enumerate(self.outputs)
             for j, value in sorted(tangents[slot].items())
         ]
+
+
+def _affine(tape: Tape) -> Affine | None:
+    """The angles as sums; None if one of them is something else."""
+    Sum = tuple[dict[int, float], float]
+    inputs = tape.num_weights + tape.num_features
+    slots: list[Sum | None] = [({i: 1.0}, 0.0) for i in range(inputs)]
+    for operation in tape.operations:
+        parts = [slots[i] for i in operation.arguments]
+        known = [part for part in parts if part is not None]
+        found: Sum | None = None
+        if operation.name == "const":
+            found = ({}, operation.value)
+        elif len(known) == len(parts) and operation.name == "add":
+            factors = dict(known[0][0])
+            for i, factor in known[1][0].items():
+                factors[i] = factors.get(i, 0.0) + factor
+            found = (factors, known[0][1] + known[1][1])
+        elif len(known) == len(parts) and operation.name in ("mul", "neg"):
+            one, other = (known[0], ({}, -1.0)) if operation.name == "neg" else known
+            if not one[0]:
+                one, other = other, one
+            if not other[0]:
+                found = ({i: f * other[1] for i, f in one[0].items()}, one[1] * other[1])
+        slots.append(found)
+    sums = [slots[slot] for slot in tape.outputs]
+    chosen = [found for found in sums if found is not None]
+    if len(chosen) < len(sums):
+        return None
+    return Affine(
+        np.array([g for g, (factors, _) in enumerate(chosen) for _ in factors], dtype=np.intp),
+        np.array([i for factors, _ in chosen for i in factors], dtype=np.intp),
+        np.array([f for factors, _ in chosen for f in factors.values()]),
+        np.array([offset for _, offset in chosen]),
+    )
 
 
 @final
@@ -304,6 +387,13 @@ class AngleMap:
 
     def pull_back_weights(self, weights: Array, features: Array, cotangent: Array) -> Array:
         """Chain rule: dL/d(weights) `[P]` from dL/d(angles) `[B, O]`, summed over sequences."""
+        if self.cell.affine is not None and not self.last.outputs:
+            affine = self.cell.affine
+            per_angle = cotangent.reshape(-1, len(affine.offset)).sum(axis=0)
+            entries = affine.column < self.num_weights
+            per_entry = affine.factor[entries] * per_angle[affine.row[entries]]
+            columns = affine.column[entries]
+            return np.bincount(columns, per_entry, self.num_weights).astype(np.float64)
         jacobian = self.weight_jacobian(weights, features)
         per_entry = np.einsum("be,be->e", cotangent[:, jacobian.occurrence], jacobian.values)
         return np.bincount(jacobian.column, per_entry, self.num_weights).astype(np.float64)

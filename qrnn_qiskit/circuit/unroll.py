@@ -160,10 +160,10 @@ def _append_rotation(circuit: QuantumCircuit, item: Item, parameter: Parameter) 
     if item.generator == "ZY":
         # Y = S X S†, and Qiskit has no gate for ZY.
         circuit.append(SdgGate(), item.qubits[1:])
-        circuit.append(rotation_gate("ZX")(parameter), item.qubits)
+        circuit.append(rotation_gate("ZX")(parameter), item.qubits, copy=False)
         circuit.append(SGate(), item.qubits[1:])
     else:
-        circuit.append(rotation_gate(item.generator)(parameter), item.qubits)
+        circuit.append(rotation_gate(item.generator)(parameter), item.qubits, copy=False)
 
 
 def _tidy(items: Sequence[Item]) -> list[Item]:
