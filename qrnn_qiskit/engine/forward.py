@@ -14,11 +14,15 @@ from qrnn_qiskit.engine.plan import MEMORY_LIMIT, chunks, padded
 from qrnn_qiskit.engine.program import Program
 from qrnn_qiskit.engine.sweep import Sweep
 from qrnn_qiskit.engine.tape import Tape, tape_of
+from qrnn_qiskit.engine.vectors.evaluate import pure_outputs, vectors_of
+from qrnn_qiskit.engine.vectors.lower import Lowered
 from qrnn_qiskit.engine.workspace import Workspace
 from qrnn_qiskit.estimate import Array
 
 Kind = Literal["z", "probabilities"]
 FLOAT = 8
+# Least number of qubits at which state vectors are used where they can be.
+VECTOR_QUBITS = 4
 
 
 def outputs(
@@ -41,6 +45,9 @@ def outputs(
         BackendError: where the memory limit is too small for a block of 8 rows.
     """
     angles = program.checked(angles)
+    vectors = vectors_for(program, angles)
+    if vectors is not None:
+        return pure_outputs(program, vectors, angles, outcome_weights(program, kind), memory_limit)
     tape = tape_for(program, kind)
     rows = angles.shape[0]
     records = np.empty((tape.start.size, rows))
@@ -60,6 +67,23 @@ def outputs(
             space.forward(tape.entries, noted)
         records[:, chunk] = noted[:, : part.shape[0]]
     return finished(program, tape, records, kind)
+
+
+def vectors_for(program: Program, angles: Array) -> Lowered | None:
+    """The form for state vectors, where the state stays pure and they are worth it."""
+    return vectors_of(program, angles) if program.num_qubits >= VECTOR_QUBITS else None
+
+
+def outcome_weights(program: Program, kind: Kind) -> Array:
+    """`[2^K, K']` what each output is for each outcome of a step's output bits."""
+    num_bits = len(program.outputs)
+    outcomes = np.arange(2**num_bits)
+    weights = 1.0 - 2.0 * ((outcomes[:, None] >> np.arange(num_bits)) & 1)
+    if kind == "probabilities":
+        weights = np.eye(2**num_bits)
+    if program.postselected:
+        weights = np.concatenate([weights, np.ones((2**num_bits, 1))], axis=1)
+    return weights
 
 
 def in_layers(program: Program, kind: Kind, rows: int, memory_limit: int) -> bool:

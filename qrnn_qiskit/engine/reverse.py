@@ -17,16 +17,19 @@ from qrnn_qiskit.engine.forward import (
     Kind,
     finished,
     in_layers,
+    outcome_weights,
     padded_part,
     pulled_back,
     state_bytes,
     tape_for,
+    vectors_for,
 )
 from qrnn_qiskit.engine.layers import layered_of
 from qrnn_qiskit.engine.plan import MEMORY_LIMIT, ROW_BLOCK, chunks, padded
 from qrnn_qiskit.engine.program import Program
 from qrnn_qiskit.engine.sweep import Sweep
 from qrnn_qiskit.engine.tape import Fork, Join, Tape, Turn
+from qrnn_qiskit.engine.vectors.evaluate import pure_value_and_vjp
 from qrnn_qiskit.errors import BackendError, DataError
 from qrnn_qiskit.estimate import Array
 
@@ -61,6 +64,10 @@ def value_and_vjp(
         BackendError: where the memory limit is too small.
     """
     angles = program.checked(angles)
+    vectors = vectors_for(program, angles)
+    if vectors is not None:
+        weights = outcome_weights(program, kind)
+        return pure_value_and_vjp(program, vectors, angles, weights, cotangent_of, memory_limit)
     tape = tape_for(program, kind)
     rows = angles.shape[0]
     if in_layers(program, kind, rows, memory_limit):
