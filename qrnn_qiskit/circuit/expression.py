@@ -13,7 +13,6 @@ from qrnn_qiskit.errors import CellError
 
 ENCODINGS = ("arccos", "arcsin", "arctan", "tanh")
 """Elementwise encodings a feature may name; each is an operation of the tape."""
-_SEVERAL = 2
 _WRITE = "write it with + - * /, constant powers, sin, cos, tan, arcsin, arccos, arctan, exp or log"
 
 
@@ -62,19 +61,18 @@ def tree_of(expression: ParameterExpression) -> Any:
 
 
 def affine_of(expression: ParameterExpression) -> tuple[dict[str, float], float] | None:
-    """Factors by name and the constant of a sum; None for others.
+    """Factors by name and the constant of a sum of parameters times numbers; None for others.
 
     Qiskit's derivatives tell in microseconds what SymPy's tree takes milliseconds for.
     """
-    if len(expression.parameters) < _SEVERAL:
-        return None
     factors = {p: expression.gradient(p) for p in expression.parameters}
-    if not all(isinstance(factor, float) for factor in factors.values()):
+    if not factors or not all(isinstance(factor, float) for factor in factors.values()):
         return None
     offset = expression.bind(dict.fromkeys(factors, 0.0)).numeric()
     if not isinstance(offset, float | int):
         return None
-    return {parameter.name: factor for parameter, factor in factors.items()}, float(offset)
+    named = {parameter.name: factor for parameter, factor in factors.items() if factor}
+    return (named, float(offset)) if named else None
 
 
 def function_names() -> dict[Any, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from qiskit.circuit import Gate, ParameterExpression, QuantumCircuit
+from qiskit.circuit import Gate, Parameter, ParameterExpression, QuantumCircuit
 from qiskit.quantum_info import PTM, Operator
 
 from qrnn_qiskit.angle_map import Array, Index
@@ -89,6 +89,7 @@ class _Compiler:
         # The same few gates and errors recur at every step.
         self._gates: dict[tuple[str, tuple[float, ...]], Array] = {}
         self._errors: dict[int, Array] = {}
+        self._channels: dict[tuple[int, tuple[int, ...]], tuple[Array, Channel]] = {}
 
     def compile(self, circuit: QuantumCircuit) -> CompiledProgram:
         places = {
@@ -166,11 +167,20 @@ class _Compiler:
                 self._add_gate(piece.operation, on, control)
 
     def _add_channel(self, ptm: Array, qubits: tuple[int, ...], control: Control | None) -> None:
-        channel = Channel(ptm, qubits) if control is None else control.channel(ptm, qubits)
-        self._operations.append(channel)
+        if control is not None:
+            self._operations.append(control.channel(ptm, qubits))
+            return
+        key = id(ptm), qubits
+        if key not in self._channels:
+            self._channels[key] = ptm, Channel(ptm, qubits)  # the matrix is kept, so its id is
+        self._operations.append(self._channels[key][1])
 
     def _add_angle(self, angle: ParameterExpression, factor: float) -> int:
         number = len(self._offset)
+        if isinstance(angle, Parameter):
+            self._offset.append(0.0)
+            self._terms.append((number, self._index[angle.name], factor))
+            return number
         values: Mapping[object, float] = {p: 0.0 for p in angle.parameters}
         self._offset.append(factor * float(angle.bind(values)))
         for parameter in angle.parameters:

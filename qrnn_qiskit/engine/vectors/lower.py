@@ -152,9 +152,7 @@ class _Lowering:
             return False
         fresh = bits(group.flips & ~self.live)
         if len(fresh) > 1:
-            entry, self.live = self.kernels.expansion(
-                self.live, sum(1 << q for q in fresh[1:])
-            )
+            entry, self.live = self.kernels.expansion(self.live, sum(1 << q for q in fresh[1:]))
             self.entries.append(entry)
         done = projected >= 0 and not fresh and bool(group.flips >> projected & 1)
         split = -1
