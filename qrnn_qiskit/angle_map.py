@@ -6,7 +6,7 @@ Axes: B sequences, T steps, F features, P weights, O occurrences, G angles of on
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, final
 
 import numpy as np
@@ -19,7 +19,6 @@ Index = NDArray[np.intp]
 Pair = tuple[Array, Array]
 
 _IMAGINARY_STEP: Final = 1e-30
-_LONG: Final = 500  # operations from which sums are worth a form of their own
 
 # Partial derivatives of each operation with respect to its arguments, given the arguments and the
 # value; None marks a partial that no cell needs (a power's exponent is a constant).
@@ -55,56 +54,18 @@ class Operation:
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
-class Affine:
-    """Angles that are sums of inputs times constants: entry e adds to angle `row[e]`.
-
-    Attributes:
-        row: `[E]` in ascending order.
-        column: `[E]` inputs: weights, then features.
-        factor: `[E]`.
-        offset: `[G]`.
-    """
-
-    row: Index
-    column: Index
-    factor: Array
-    offset: Array
-
-    def values(self, weights: Array, features: Array) -> Array:
-        """As `Tape.values`."""
-        shape = np.broadcast_shapes(weights.shape[:-1], features.shape[:-1])
-        angles = np.empty((*shape, len(self.offset)))
-        angles[...] = self.offset
-        split = weights.shape[-1]
-        of_weights = self.column < split
-        for inputs, chosen, first in ((weights, of_weights, 0), (features, ~of_weights, split)):
-            if np.any(chosen):
-                terms = inputs[..., self.column[chosen] - first] * self.factor[chosen]
-                rows, starts = np.unique(self.row[chosen], return_index=True)
-                angles[..., rows] += np.add.reduceat(terms, starts, axis=-1)
-        return angles
-
-
-@final
 @dataclass(frozen=True, slots=True)
 class Tape:
     """Expressions of weights and features as straight-line code, evaluated on whole arrays.
 
     Slots 0 … P-1 are the weights, P … P+F-1 the features of the step; operation i fills slot
-    P+F+i. `outputs` names the slots of the G angles. Long tapes whose angles are all `affine` are
-    evaluated as such.
+    P+F+i. `outputs` names the slots of the G angles.
     """
 
     num_weights: int
     num_features: int
     operations: tuple[Operation, ...]
     outputs: tuple[int, ...]
-    affine: Affine | None = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        found = _affine(self) if len(self.operations) >= _LONG else None
-        object.__setattr__(self, "affine", found)
 
     def _slots(self, weights: Array, features: Array) -> list[Array]:
         slots = [weights[..., p] for p in range(self.num_weights)]
@@ -123,14 +84,52 @@ class Tape:
 
     def values(self, weights: Array, features: Array) -> Array:
         """Angles `[..., G]` for weights `[..., P]`, features `[..., F]`; other axes broadcast."""
-        if self.affine is not None:
-            return self.affine.values(weights, features)
         shape = np.broadcast_shapes(weights.shape[:-1], features.shape[:-1])
         slots = self._slots(weights, features)
         angles = np.empty((*shape, len(self.outputs)))
         for g, slot in enumerate(self.outputs):
             angles[..., g] = slots[slot]
         return angles
+
+    def pulled_back(self, weights: Array, features: Array, cotangent: Array) -> list[Array | None]:
+        """Reverse accumulation: dL/d(slot) of the P weights and F features.
+
+        Args:
+            weights: `[..., P]`.
+            features: `[..., F]`.
+            cotangent: dL/d(angles) `[..., G]`, in the shape that both broadcast to.
+
+        Returns:
+            For each input an array `[...]`, or None where no angle depends on it.
+        """
+        slots = self._slots(weights, features)
+        slopes: list[Array | None] = [None] * len(slots)
+        for g, slot in enumerate(self.outputs):
+            own, present = cotangent[..., g], slopes[slot]
+            slopes[slot] = own if present is None else present + own
+        inputs = self.num_weights + self.num_features
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            for i in range(len(self.operations) - 1, -1, -1):
+                operation, slope = self.operations[i], slopes[inputs + i]
+                if slope is None or operation.name == "const":
+                    continue
+                arguments = [slots[a] for a in operation.arguments]
+                terms: tuple[Array, ...]
+                if operation.name in UNARY:
+                    terms = (slope * UNARY[operation.name][1](arguments[0], slots[inputs + i]),)
+                elif operation.name == "add":
+                    terms = (slope, slope)
+                else:
+                    partials = BINARY[operation.name][1](
+                        arguments[0], arguments[1], slots[inputs + i]
+                    )
+                    terms = (slope * partials[0], slope * partials[1])
+                for a, term in zip(operation.arguments, terms, strict=True):
+                    if a >= inputs and self.operations[a - inputs].name == "const":
+                        continue
+                    present = slopes[a]
+                    slopes[a] = term if present is None else present + term
+        return slopes[:inputs]
 
     def jacobian(self, weights: Array, features: Array, *, of: str) -> list[tuple[int, int, Array]]:
         """Non-zero partial derivatives `(angle g, input index, values)` by forward accumulation.
@@ -140,16 +139,9 @@ class Tape:
             features: `[..., F]`.
             of: `"weights"` or `"features"`: the inputs to differentiate by.
         """
+        slots = self._slots(weights, features)
         first = 0 if of == "weights" else self.num_weights
         count = self.num_weights if of == "weights" else self.num_features
-        if self.affine is not None:
-            entries = zip(self.affine.row, self.affine.column, self.affine.factor, strict=True)
-            return [
-                (int(g), int(i) - first, np.asarray(factor))
-                for g, i, factor in entries
-                if first <= i < first + count
-            ]
-        slots = self._slots(weights, features)
         one = np.ones(())
         tangents: list[dict[int, Array]] = [
             {i - first: one} if first <= i < first + count else {}
@@ -177,41 +169,6 @@ class Tape:
             for g, slot in enumerate(self.outputs)
             for j, value in sorted(tangents[slot].items())
         ]
-
-
-def _affine(tape: Tape) -> Affine | None:
-    """The angles as sums; None if one of them is something else."""
-    Sum = tuple[dict[int, float], float]
-    inputs = tape.num_weights + tape.num_features
-    slots: list[Sum | None] = [({i: 1.0}, 0.0) for i in range(inputs)]
-    for operation in tape.operations:
-        parts = [slots[i] for i in operation.arguments]
-        known = [part for part in parts if part is not None]
-        found: Sum | None = None
-        if operation.name == "const":
-            found = ({}, operation.value)
-        elif len(known) == len(parts) and operation.name == "add":
-            factors = dict(known[0][0])
-            for i, factor in known[1][0].items():
-                factors[i] = factors.get(i, 0.0) + factor
-            found = (factors, known[0][1] + known[1][1])
-        elif len(known) == len(parts) and operation.name in ("mul", "neg"):
-            one, other = (known[0], ({}, -1.0)) if operation.name == "neg" else known
-            if not one[0]:
-                one, other = other, one
-            if not other[0]:
-                found = ({i: f * other[1] for i, f in one[0].items()}, one[1] * other[1])
-        slots.append(found)
-    sums = [slots[slot] for slot in tape.outputs]
-    chosen = [found for found in sums if found is not None]
-    if len(chosen) < len(sums):
-        return None
-    return Affine(
-        np.array([g for g, (factors, _) in enumerate(chosen) for _ in factors], dtype=np.intp),
-        np.array([i for factors, _ in chosen for i in factors], dtype=np.intp),
-        np.array([f for factors, _ in chosen for f in factors.values()]),
-        np.array([offset for _, offset in chosen]),
-    )
 
 
 @final
@@ -387,23 +344,33 @@ class AngleMap:
 
     def pull_back_weights(self, weights: Array, features: Array, cotangent: Array) -> Array:
         """Chain rule: dL/d(weights) `[P]` from dL/d(angles) `[B, O]`, summed over sequences."""
-        if self.cell.affine is not None and not self.last.outputs:
-            affine = self.cell.affine
-            per_angle = cotangent.reshape(-1, len(affine.offset)).sum(axis=0)
-            entries = affine.column < self.num_weights
-            per_entry = affine.factor[entries] * per_angle[affine.row[entries]]
-            columns = affine.column[entries]
-            return np.bincount(columns, per_entry, self.num_weights).astype(np.float64)
-        jacobian = self.weight_jacobian(weights, features)
-        per_entry = np.einsum("be,be->e", cotangent[:, jacobian.occurrence], jacobian.values)
-        return np.bincount(jacobian.column, per_entry, self.num_weights).astype(np.float64)
+        weights, features = self._checked(weights, features)
+        body, tail = self._pulled_back(weights, features, cotangent)
+        gradient = np.zeros(self.num_weights)
+        for p in range(self.num_weights):
+            for slope in (body[p], tail[p]):
+                if slope is not None:
+                    gradient[p] += slope.sum()
+        return gradient
+
+    def _pulled_back(
+        self, weights: Array, features: Array, cotangent: Array
+    ) -> tuple[list[Array | None], list[Array | None]]:
+        """dL/d(inputs): arrays `[B, T]` for the angles of every step, `[B]` for the last ones."""
+        gates = self.num_steps * len(self.cell.outputs)
+        by_step = cotangent[:, :gates].reshape(len(cotangent), self.num_steps, -1)
+        body = self.cell.pulled_back(weights[..., None, :], features, by_step)
+        return body, self.last.pulled_back(weights, features[:, -1, :], cotangent[:, gates:])
 
     def pull_back_features(self, weights: Array, features: Array, cotangent: Array) -> Array:
         """Chain rule: dL/d(features) `[B, T, F]` from dL/d(angles) `[B, O]`."""
-        jacobian = self.feature_jacobian(weights, features)
+        weights, features = self._checked(weights, features)
+        body, tail = self._pulled_back(weights, features, cotangent)
         gradient = np.zeros(features.shape)
-        step = np.minimum(jacobian.occurrence // max(1, len(self.cell.outputs)), self.num_steps - 1)
-        per_entry = cotangent[:, jacobian.occurrence] * jacobian.values
-        by_column = np.moveaxis(gradient, 0, 2)
-        np.add.at(by_column, (step, jacobian.column), per_entry.T)
+        for f in range(self.num_features):
+            slope, last = body[self.num_weights + f], tail[self.num_weights + f]
+            if slope is not None:
+                gradient[:, :, f] += slope
+            if last is not None:
+                gradient[:, -1, f] += last
         return gradient

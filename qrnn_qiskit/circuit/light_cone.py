@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Hashable, Sequence
 from itertools import product
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,24 +51,79 @@ def influence(
         postselected: bits whose values at this and all earlier steps belong to a step's outputs.
     """
     num_steps = len(steps)
-    mask = np.zeros((len(step_of), num_steps), dtype=bool)
-    row = {place: o for o, place in enumerate(zip(step_of, gate_of, strict=True))}
-    # A walk repeats once the set at a step's border repeats, hence the cache.
-    walk = functools.cache(functools.partial(_walk, num_qubits=size[0]))
-    changed: list[frozenset[int]] = []
-    state: State = (DIAGONAL,) * sum(size)
-    for items in steps:
-        hit, state = walk(items, state)
-        changed.append(hit)
+    gates = 1 + max(gate_of, default=-1)
+    row = np.full((num_steps, gates), -1, dtype=np.intp)
+    row[np.asarray(step_of, dtype=np.intp), np.asarray(gate_of, dtype=np.intp)] = np.arange(
+        len(step_of)
+    )
+    walks = _Walks(size[0], gates)
+    kinds = [walks.kind(items) for items in steps]
+    changed = np.zeros((num_steps, gates), dtype=bool)
+    state = walks.state((DIAGONAL,) * sum(size))
+    for step, kind in enumerate(kinds):
+        hit, state = walks.walk(kind, state, backward=False, observed=frozenset())
+        changed[step] = walks.hits[hit]
+    # One more row, for what a step lacks.
+    mask = np.zeros((len(step_of) + 1, num_steps), dtype=bool)
+    none = walks.state((IDENTITY,) * sum(size))
     for output in range(num_steps):
-        state = (IDENTITY,) * sum(size)
+        state, found = none, list[int]()
         for step in range(output, -1, -1):
             # Bits that belong to the observable; None for all.
             observed = None if step == output else postselected
-            hit, state = walk(steps[step], state, backward=True, observed=observed)
-            for gate in hit & changed[step]:
-                mask[row[step, gate], output] = True
-    return mask
+            hit, state = walks.walk(kinds[step], state, backward=True, observed=observed)
+            found.append(hit)
+        hits = np.array(walks.hits)[found[::-1]] & changed[: output + 1]
+        mask[row[: output + 1][hits], output] = True
+    return mask[:-1]
+
+
+@final
+class _Walks:
+    """Walks through steps, each worked out once: the sets at the steps' borders soon repeat."""
+
+    def __init__(self, num_qubits: int, gates: int) -> None:
+        self.hits: list[NDArray[np.bool_]] = []
+        self._num_qubits = num_qubits
+        self._gates = gates
+        self._kinds: dict[int, int] = {}
+        self._items: list[tuple[Item, ...]] = []
+        self._states: list[State] = []
+        self._numbers: dict[State, int] = {}
+        self._known: dict[tuple[int, int, bool, frozenset[int] | None], tuple[int, int]] = {}
+
+    def kind(self, items: tuple[Item, ...]) -> int:
+        """Number of a step; equal steps are one object."""
+        if id(items) not in self._kinds:
+            self._kinds[id(items)] = len(self._items)
+            self._items.append(items)
+        return self._kinds[id(items)]
+
+    def state(self, state: State) -> int:
+        """Number of the sets at a border."""
+        if state not in self._numbers:
+            self._numbers[state] = len(self._states)
+            self._states.append(state)
+        return self._numbers[state]
+
+    def walk(
+        self, kind: int, state: int, *, backward: bool, observed: frozenset[int] | None
+    ) -> tuple[int, int]:
+        """Number of the rotations that change something, in `hits`, and of the sets behind."""
+        key = (kind, state, backward, observed)
+        if key not in self._known:
+            found, after = _walk(
+                self._items[kind],
+                self._states[state],
+                num_qubits=self._num_qubits,
+                backward=backward,
+                observed=observed,
+            )
+            hit = np.zeros(self._gates, dtype=bool)
+            hit[list(found)] = True
+            self.hits.append(hit)
+            self._known[key] = len(self.hits) - 1, self.state(after)
+        return self._known[key]
 
 
 def _walk(

@@ -78,7 +78,8 @@ def outcome_weights(program: Program, kind: Kind) -> Array:
     """`[2^K, K']` what each output is for each outcome of a step's output bits."""
     num_bits = len(program.outputs)
     outcomes = np.arange(2**num_bits)
-    weights = 1.0 - 2.0 * ((outcomes[:, None] >> np.arange(num_bits)) & 1)
+    signs = 1.0 - 2.0 * ((outcomes[:, None] >> np.arange(num_bits)) & 1)
+    weights = np.asarray(signs, dtype=np.float64)
     if kind == "probabilities":
         weights = np.eye(2**num_bits)
     if program.postselected:

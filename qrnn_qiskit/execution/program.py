@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from qiskit.circuit import Gate, Parameter, ParameterExpression, QuantumCircuit
+from qiskit.circuit import Gate, ParameterExpression, QuantumCircuit
 from qiskit.quantum_info import PTM, Operator
 
 from qrnn_qiskit.angle_map import Array, Index
@@ -18,7 +18,7 @@ from qrnn_qiskit.engine.program import Channel, Operation, Program, Reset, Rotat
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.bit_wires import BitWires
 from qrnn_qiskit.execution.controlled import Control
-from qrnn_qiskit.execution.flat import Asked, flat_operations, register_of
+from qrnn_qiskit.execution.flat import Asked, flat_operations
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.noise import Noise
 from qrnn_qiskit.execution.noise.insert import noisy_circuit
@@ -89,13 +89,14 @@ class _Compiler:
         # The same few gates and errors recur at every step.
         self._gates: dict[tuple[str, tuple[float, ...]], Array] = {}
         self._errors: dict[int, Array] = {}
-        self._channels: dict[tuple[int, tuple[int, ...]], tuple[Array, Channel]] = {}
+        self._channels: dict[tuple[int, tuple[int, ...]], Channel] = {}
 
     def compile(self, circuit: QuantumCircuit) -> CompiledProgram:
+        registers = {register.name: register for register in circuit.cregs}
         places = {
             bit: (step, k)
             for step in range(self._unrolled.num_steps)
-            for k, bit in enumerate(register_of(circuit, f"step_{step}"))
+            for k, bit in enumerate(registers[f"step_{step}"])
         }
         flat = list(flat_operations(circuit))
         wires = BitWires(
@@ -170,17 +171,14 @@ class _Compiler:
         if control is not None:
             self._operations.append(control.channel(ptm, qubits))
             return
+        # Keys hold the matrix's identity: the channel keeps it alive.
         key = id(ptm), qubits
         if key not in self._channels:
-            self._channels[key] = ptm, Channel(ptm, qubits)  # the matrix is kept, so its id is
-        self._operations.append(self._channels[key][1])
+            self._channels[key] = Channel(ptm, qubits)
+        self._operations.append(self._channels[key])
 
     def _add_angle(self, angle: ParameterExpression, factor: float) -> int:
         number = len(self._offset)
-        if isinstance(angle, Parameter):
-            self._offset.append(0.0)
-            self._terms.append((number, self._index[angle.name], factor))
-            return number
         values: Mapping[object, float] = {p: 0.0 for p in angle.parameters}
         self._offset.append(factor * float(angle.bind(values)))
         for parameter in angle.parameters:

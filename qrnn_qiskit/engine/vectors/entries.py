@@ -9,6 +9,7 @@ With adjoint l, a derivative is dL = Re(conj(l) . d(state)).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -165,8 +166,7 @@ class Turn:
 
     @property
     def size(self) -> int:
-        total = int(np.prod(self.shape))
-        return total // 2 if self.projected else total
+        return prod(self.shape) // (2 if self.projected else 1)
 
     def halves(self, state: State, *, whole: bool) -> tuple[State, State | None]:
         """Views of both halves `[..., R]`; the second is None where the state has only one."""
@@ -266,7 +266,7 @@ class Phase:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape))
+        return prod(self.shape)
 
     def forward(self, state: State, after: State, cos: Array, sin: Array) -> None:
         """See `Turn`."""
@@ -320,7 +320,7 @@ class Read:
 
     @property
     def size(self) -> int:
-        return 2**self.num_live
+        return 1 << self.num_live
 
     def probabilities(self, state: State) -> Array:
         """`[2, 2, ..., R]` of the readings."""

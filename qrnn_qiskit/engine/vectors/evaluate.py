@@ -174,4 +174,5 @@ def _exponents(run: Run) -> Array:
 
 def _outputs(run: Run, weights: Array) -> Array:
     scaled = np.ldexp(run.probabilities, _exponents(run)[:, None, :])
-    return np.einsum("tor,ok->rtk", scaled, weights)
+    outputs: Array = np.einsum("tor,ok->rtk", scaled, weights)
+    return outputs

@@ -96,8 +96,8 @@ class Kernels:
             read = bool(controls >> q & 1)
             kind = "split" if flips and q == split else "flip" if flips >> q & 1 else str(read)
             if axes and axes[-1][0] == kind and kind in ("True", "False"):
-                _, length, sums = axes.pop()
-                axes.append((kind, 2 * length, 2 * sums if read else 1))
+                _, length, own = axes.pop()
+                axes.append((kind, 2 * length, 2 * own if read else 1))
             else:
                 axes.append((kind, 2, 2 if read else 1))
         states = _states(bits(controls))
@@ -143,7 +143,12 @@ class Kernels:
         return entry, after
 
     def _monomial(
-        self, states: Index, live: int, images: Index, after: int, factors: Array | None = None
+        self,
+        states: Index,
+        live: int,
+        images: Index,
+        after: int,
+        factors: Complex | Array | None = None,
     ) -> Monomial:
         """What sends basis states to `factors` times their images."""
         size = 2 ** after.bit_count()
@@ -179,7 +184,7 @@ class Kernels:
         used = own[np.flatnonzero(matrix[:, columns].any(axis=1))]
         after = (live & ~_mask(qubits)) | int(np.bitwise_or.reduce(used))
         rows = np.flatnonzero((own & ~after) == 0)
-        part = matrix[np.ix_(rows, columns)]
+        part: Complex | Array = matrix[np.ix_(rows, columns)]
         part = part if part.imag.any() else part.real
         rest = _states(bits(live & ~_mask(qubits)))
         source = own[columns][:, None] + rest
@@ -206,4 +211,4 @@ def _signs(string: PauliString, states: Index) -> Array:
     else:
         power = 1.0 if string.power in (1, 2) else -1.0
         power *= (-1.0) ** (string.signs & string.flips).bit_count()
-    return power * (1.0 - 2.0 * parity)
+    return np.asarray(power * (1.0 - 2.0 * parity), dtype=np.float64)

@@ -24,7 +24,13 @@ from qrnn_qiskit.engine.pure import unitary_of
 from qrnn_qiskit.engine.simplify import Dephase, Outcome, simplify
 from qrnn_qiskit.engine.vectors.entries import Fixed, Project, Read, Rotations
 from qrnn_qiskit.engine.vectors.kernels import Kernels, bits
-from qrnn_qiskit.engine.vectors.strings import Affine, PauliString, affine_of, pauli_string
+from qrnn_qiskit.engine.vectors.strings import (
+    Affine,
+    AffineGate,
+    PauliString,
+    affine_of,
+    pauli_string,
+)
 
 Entry = Rotations | Fixed | Read
 
@@ -88,7 +94,7 @@ class _Lowering:
         self.selecting: set[int] = set()
         self.shrunk = False
         self.kernels = Kernels()
-        self.gates: dict[Hashable, tuple[Complex, tuple[dict[int, int], int] | None]] = {}
+        self.gates: dict[Hashable, tuple[Complex, AffineGate | None]] = {}
 
     def run(self) -> Lowered:
         last = {op.step: i for i, op in enumerate(self.operations) if isinstance(op, Outcome)}
@@ -180,14 +186,14 @@ class _Lowering:
         qubits = channel.qubits
         mask = sum(1 << q for q in qubits)
         self._may_touch(mask)
-        key = (channel.ptm.tobytes(), qubits)
+        key = id(channel)
         if key not in self.gates:
             matrix = unitary_of(channel)
             if matrix is None:
                 raise _Mixed
             self.gates[key] = matrix, affine_of(matrix, qubits)
         matrix, affine = self.gates[key]
-        moved = _moved_qubits(affine)
+        moved = affine.moved if affine else None
         if moved is not None:
             self.measured = _relabelled(self.measured, moved)
             self.unread = {moved.get(q, q): bit for q, bit in self.unread.items()}
@@ -197,7 +203,7 @@ class _Lowering:
                 if len(qubits) > 1 or not permutes or q in self.unread:
                     raise _Mixed
         if affine is not None:
-            self.frame.then(*affine)
+            self.frame.then(affine)
             return
         self._close()
         self._settle(qubits)
@@ -261,13 +267,6 @@ class _Lowering:
         self.entries.append(Read(step, len(live), axes, outcomes, self.shrunk))
         self.unread = {}
         self.shrunk = False
-
-
-def _moved_qubits(affine: tuple[dict[int, int], int] | None) -> dict[int, int] | None:
-    """Where each qubit goes, if a permutation only swaps qubits."""
-    if affine is None or affine[1] or any(c.bit_count() != 1 for c in affine[0].values()):
-        return None
-    return {q: column.bit_length() - 1 for q, column in affine[0].items()}
 
 
 def _relabelled(mask: int, moved: dict[int, int]) -> int:

@@ -27,6 +27,7 @@ class PauliString:
     signs: int
 
 
+@lru_cache(maxsize=4096)
 def pauli_string(label: str, qubits: tuple[int, ...]) -> PauliString:
     """The string of a label; Y is i X Z."""
     flips = sum(1 << q for letter, q in zip(label, qubits, strict=True) if letter in "XY")
@@ -80,39 +81,53 @@ class Affine:
         power = string.power + 2 * (self.shift & string.signs).bit_count()
         return PauliString(power % 4, flips, signs)
 
-    def then(self, columns: dict[int, int], shift: int) -> None:
-        """Let another one follow that sends unit vector q to `columns[q]`, others to themselves."""
-        changed = sum(1 << q for q in columns)
-
-        def after(state: int) -> int:
-            if not state & changed:
-                return state
-            result = state & ~changed
-            for q, column in columns.items():
-                if state >> q & 1:
-                    result ^= column
-            return result
-
-        self.columns = [after(column) for column in self.columns]
-        self.shift = after(self.shift) ^ shift
-        undone = _inverse(tuple(columns.get(q, 1 << q) for q in range(self.num_qubits)))
+    def then(self, gate: AffineGate) -> None:
+        """Let another one follow."""
+        columns, shift = self.columns, self.shift
+        after = list(columns)
+        for q, change in gate.changes:
+            after = [
+                image ^ change if column >> q & 1 else image
+                for column, image in zip(columns, after, strict=True)
+            ]
+            if shift >> q & 1:
+                self.shift ^= change
+        self.columns = after
+        self.shift ^= gate.shift
         before = self.inverse
-        self.inverse = [
-            _combination(before, undone[q]) if q in columns else column
-            for q, column in enumerate(before)
-        ]
+        self.inverse = list(before)
+        for q, states in gate.undone:
+            self.inverse[q] = _combination(before, states)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class AffineGate:
+    """A gate that permutes basis states as i -> M i + shift over bits.
+
+    Attributes:
+        changes: for each unit vector that it moves, the bits in which its image under M differs.
+        undone: for the same ones, their images under the inverse of M.
+        shift: as above.
+        moved: where it takes each qubit, if it only swaps some.
+    """
+
+    changes: tuple[tuple[int, int], ...]
+    undone: tuple[tuple[int, int], ...]
+    shift: int
+    moved: dict[int, int] | None
 
 
 def _combination(columns: list[int], chosen: int) -> int:
     result = 0
-    for q, column in enumerate(columns):
-        if chosen >> q & 1:
-            result ^= column
+    while chosen:
+        lowest = chosen & -chosen
+        result ^= columns[lowest.bit_length() - 1]
+        chosen ^= lowest
     return result
 
 
-@lru_cache(maxsize=4096)
-def _inverse(columns: tuple[int, ...]) -> list[int]:
+def _inverse(columns: list[int]) -> list[int]:
     """Columns of the inverse of an invertible matrix over bits, by elimination."""
     size = len(columns)
     work, result = list(columns), [1 << q for q in range(size)]
@@ -127,8 +142,8 @@ def _inverse(columns: tuple[int, ...]) -> list[int]:
     return result
 
 
-def affine_of(matrix: Complex, qubits: tuple[int, ...]) -> tuple[dict[int, int], int] | None:
-    """Columns and shift of a gate that permutes basis states in this way; None for others.
+def affine_of(matrix: Complex, qubits: tuple[int, ...]) -> AffineGate | None:
+    """A gate as one that permutes basis states in this way; None for others.
 
     Args:
         matrix: `[2^k, 2^k]`, the first of the qubits most significant.
@@ -137,16 +152,23 @@ def affine_of(matrix: Complex, qubits: tuple[int, ...]) -> tuple[dict[int, int],
     if not np.all((matrix == 0) | (matrix == 1)) or np.any(matrix.sum(axis=0) != 1):
         return None
     k, targets = len(qubits), np.argmax(matrix.real, axis=0).tolist()
-    shift = targets[0]
-    units = [targets[1 << (k - 1 - i)] ^ shift for i in range(k)]
-    for state, target in enumerate(targets):
-        expected = shift
-        for i in range(k):
-            expected ^= units[i] if state >> (k - 1 - i) & 1 else 0
-        if expected != target:
-            return None
-
-    def mask(local: int) -> int:
-        return sum(1 << q for i, q in enumerate(qubits) if local >> (k - 1 - i) & 1)
-
-    return {q: mask(units[i]) for i, q in enumerate(qubits)}, mask(shift)
+    # Local basis states as masks of the qubits.
+    masks = [
+        sum(1 << q for i, q in enumerate(qubits) if state >> (k - 1 - i) & 1)
+        for state in range(2**k)
+    ]
+    shift = masks[targets[0]]
+    columns = [1 << q for q in range(1 + max(qubits))]
+    for i, q in enumerate(qubits):
+        columns[q] = masks[targets[1 << (k - 1 - i)]] ^ shift
+    if any(_combination(columns, masks[i]) ^ shift != masks[t] for i, t in enumerate(targets)):
+        return None
+    inverse = _inverse(columns)
+    moving = [q for q in qubits if columns[q] != 1 << q]
+    swaps = not shift and all(column.bit_count() == 1 for column in columns)
+    return AffineGate(
+        tuple((q, columns[q] ^ (1 << q)) for q in moving),
+        tuple((q, inverse[q]) for q in moving),
+        shift,
+        {q: columns[q].bit_length() - 1 for q in qubits} if swaps else None,
+    )

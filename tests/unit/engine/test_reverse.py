@@ -173,6 +173,6 @@ def test_too_little_memory_is_an_error() -> None:
     program = golden_program(num_steps=200)
     with pytest.raises(BackendError, match="give it fewer rows at a time"):
         value_and_vjp(program, random_angles(program, 5000, 0), np.sin, memory_limit=2**22)
-    program = Program(9, 1, 1, 1, (Rotation("X", (0,), 0), Measure(0, 0, 0)))
+    program = Program(9, 1, 1, 1, (Rotation("X", (0,), 0), Measure(0, 0, 0, (0.1, 0.0))))
     with pytest.raises(BackendError, match="a density matrix of 9 qubits"):
         value_and_vjp(program, np.ones((8, 1)), np.sin, memory_limit=2**20)
