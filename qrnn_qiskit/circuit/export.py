@@ -41,7 +41,19 @@ def to_qasm(cell: Cell, comment: str = "") -> str:
 
 
 def canonical_text(cell: Cell) -> str:
-    """The text that `to_qasm` writes, whatever the names: the same for equal cells."""
+    """The text that `to_qasm` writes, whatever the names: the same for equal cells.
+
+    That of the last cell is kept, since a run asks for it more than once.
+    """
+    if not _LAST or _LAST[0][0] is not cell:
+        _LAST[:] = [(cell, _text_of(cell))]
+    return _LAST[0][1]
+
+
+_LAST: list[tuple[Cell, str]] = []
+
+
+def _text_of(cell: Cell) -> str:
     circuit, last = replace_standard_gates(cell.circuit), replace_standard_gates(cell.last)
     body = _statements(circuit)
     tail = [f"@qrnn.last_step\n{line}" for line in _statements(last)]
@@ -125,4 +137,8 @@ def _with_named_angles(circuit: QuantumCircuit) -> tuple[QuantumCircuit, list[st
 
 
 def _gate_definitions(circuit: QuantumCircuit) -> list[str]:
-    return [text.replace("_gate_", "") for text in _GATE.findall(qasm3.dumps(circuit))]
+    others = circuit.copy_empty_like()
+    for item in circuit.data:
+        if item.operation.name not in standard_gate_names():
+            others.append(item, copy=False)
+    return [text.replace("_gate_", "") for text in _GATE.findall(qasm3.dumps(others))]

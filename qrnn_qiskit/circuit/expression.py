@@ -65,7 +65,10 @@ def affine_of(expression: ParameterExpression) -> tuple[dict[str, float], float]
 
     Qiskit's derivatives tell in microseconds what SymPy's tree takes milliseconds for.
     """
-    factors = {p: expression.gradient(p) for p in expression.parameters}
+    try:
+        factors = {p: expression.gradient(p) for p in expression.parameters}
+    except RuntimeError:  # a function that Qiskit cannot differentiate
+        return None
     if not factors or not all(isinstance(factor, float) for factor in factors.values()):
         return None
     offset = expression.bind(dict.fromkeys(factors, 0.0)).numeric()
