@@ -18,6 +18,8 @@ for command in (
     run.run,
     run.plan,
     evaluate.predict,
+    evaluate.forecast,
+    evaluate.sample,
     evaluate.evaluate,
     evaluate.gradient,
     compare.compare,

@@ -136,7 +136,8 @@ class Drawing:
                 self._leave(depth, rows[~going], kept.reshape(-1), leaving)
                 rows, number = rows[going], (np.cumsum(grows) - 1)[number[going]]
             if rows.size:
-                states = self._grow(depth, *np.divmod(chosen[grows], sets), states)
+                parent, group = np.divmod(chosen[grows], sets)
+                states = self._grow(depth, parent, group, states)
                 tree = number
                 depth += 1
 
@@ -144,7 +145,7 @@ class Drawing:
         """Trees `[C', 2^(depth+1), d']` after one more bit: of which parent, for which angles."""
         passage = self.passages[depth]
         if passage.matrices is not None:
-            grown = np.matmul(states[parent], passage.matrices[group])
+            grown: States = np.matmul(states[parent], passage.matrices[group])
         else:
             flat = states[parent].reshape(-1, states.shape[2])
             angles = passage.angles[np.repeat(group, states.shape[1])]

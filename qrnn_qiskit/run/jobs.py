@@ -12,7 +12,7 @@ import numpy as np
 from qrnn_qiskit.errors import DataError, RunError
 from qrnn_qiskit.estimate import Estimate
 from qrnn_qiskit.learning.data import load_data, load_new, load_plain
-from qrnn_qiskit.learning.dataset import Splits
+from qrnn_qiskit.learning.dataset import Dataset, Splits
 from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
 from qrnn_qiskit.learning.postselection import survival
 from qrnn_qiskit.run.cost import plan_job as plan_setup
@@ -187,23 +187,10 @@ def predict_run(
     Returns:
         `predictions` `[B][T][M]`, `standard_errors` likewise or None, `target_names`, `shots`.
     """
-    directory = RunDirectory.open(Path(run))
-    record = directory.record()
-    if "data" not in record:
-        raise RunError(f"{run} is no training: it has no weights to predict with")
-    # A run predicts without the files that it was trained with.
-    alone = _job_of_run(directory).model_copy(update={"data": None, "initial": InitialSpec()})
-    if alone.gradient.shots_total is not None:  # shared out by the training data's rows
-        alone = override_job(alone, [f"backend.shots={record['forecast_shots']}"])
-    if alone.gradient.method == "adjoint":  # exact only, and a prediction needs no gradient
-        alone = override_job(alone, ["gradient.method=auto"])
-    job = _starting_from(override_job(alone, overrides), directory.path)
+    record, job = trained(run, overrides)
     dataset = load_new(Path(data), record["data"])
-    empty = dataset.sequences(slice(0, 0))
+    setup = setup_on(record, job, dataset)
     names = tuple(record["target_names"])
-    features = tuple(record["data"]["feature_names"])
-    splits = Splits(dataset, empty, empty, features, names, (None,) * len(names))
-    setup = make_setup(job, splits)
     shots = setup.test_shots
     with recorded(setup, run_dir, wait=wait) as submission:
         evaluator = make_evaluator(setup, submission=submission)
@@ -216,6 +203,35 @@ def predict_run(
         "target_names": list(names),
         "shots": shots,
     }
+
+
+def trained(run: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Job]:
+    """The record of a training, and its job with the best weights to start from.
+
+    The job needs none of the files that the run was trained with.
+
+    Raises:
+        RunError: if the run is no training.
+    """
+    directory = RunDirectory.open(Path(run))
+    record = directory.record()
+    if "data" not in record:
+        raise RunError(f"{run} is no training: it has no weights to predict with")
+    alone = _job_of_run(directory).model_copy(update={"data": None, "initial": InitialSpec()})
+    if alone.gradient.shots_total is not None:  # shared out by the training data's rows
+        alone = override_job(alone, [f"backend.shots={record['forecast_shots']}"])
+    if alone.gradient.method == "adjoint":  # exact only, and a prediction needs no gradient
+        alone = override_job(alone, ["gradient.method=auto"])
+    return record, _starting_from(override_job(alone, overrides), directory.path)
+
+
+def setup_on(record: dict[str, Any], job: Job, dataset: Dataset) -> Setup:
+    """What `job` needs to predict sequences prepared as those of a run's record."""
+    empty = dataset.sequences(slice(0, 0))
+    names = tuple(record["target_names"])
+    features = tuple(record["data"]["feature_names"])
+    splits = Splits(dataset, empty, empty, features, names, (None,) * len(names))
+    return make_setup(job, splits)
 
 
 def status_run(run: Path | None = None) -> Any:

@@ -11,6 +11,7 @@ from qrnn_qiskit.circuit.export import to_qasm
 from qrnn_qiskit.errors import BudgetError, PendingError, RunError, SpecError
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.run.account import Account
+from qrnn_qiskit.run.baselines import check_baselines
 from qrnn_qiskit.run.cost import check_budget
 from qrnn_qiskit.run.forecast import compare
 from qrnn_qiskit.run.record import checkpoint
@@ -113,6 +114,7 @@ def run_job(
     OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
     if setup.solves_readout:
         check_reservoir(setup)
+    check_baselines(job.training.baselines)
     if job.training.patience is not None and not setup.splits.validation.num_sequences:
         raise SpecError(
             f"training.patience = {job.training.patience}: the data have no validation part to "

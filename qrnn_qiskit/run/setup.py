@@ -24,6 +24,7 @@ from qrnn_qiskit.learning.labels import check_labels, check_readout
 from qrnn_qiskit.learning.plugins import LOSSES, OPTIMIZERS, LabelLoss, Loss
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
+from qrnn_qiskit.run.cells import check_for_device
 from qrnn_qiskit.run.measure.evaluator import Evaluator
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.measure.mitigate import Mitigation
@@ -195,6 +196,7 @@ def make_setup(
         QRNNError: naming the key, the file and the remedy.
     """
     cell = make_cell(job.cell)
+    check_for_device(job)
     rule = make_rule(job)
     executor = make_executor(job.backend, job.noise)
     if splits is None:
