@@ -9,13 +9,14 @@ help:
 	@echo "make test-long  the tests that take minutes, and more random cells"
 	@echo "make docs       the documentation's site, into build/docs"
 	@echo "make browser    get Chromium, for the tests that open a report in a real browser"
-	@echo "make setup      only set up .venv (PYTHON=... chooses the Python)"
+	@echo "make setup      only set up .venv with the tools of the tests (PYTHON=... chooses the Python)"
 	@echo "make clean      remove .venv and all caches; runs/ stays"
 
 setup:
-	@sh tools/setup.sh
+	@sh tools/setup.sh dev
 
-run: setup
+run:
+	@sh tools/setup.sh
 	.venv/bin/qrnn run train_elnino
 
 test: setup

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Makes .venv: the package (editable) with its development tools. Needs Python >= 3.11 and a way to
-# make a virtual environment; the system's own packages stay as they are. Returns at once when done
-# already.
+# Makes .venv: the package (editable), and with `setup.sh dev` what the tests need as well. Needs
+# Python >= 3.11 and a way to make a virtual environment; the system's own packages stay as they are.
+# Returns at once when done already.
 set -eu
 cd "$(dirname "$0")/.."
 
 candidates=${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}
 packages="pyproject.toml tools/constraints.txt"
 stamp=.venv/stamp
+extras=${1:-}
 
 fail() {
     echo "setup: $*" >&2
@@ -21,6 +22,7 @@ works() {
 # What .venv was made from: the place (scripts hold absolute paths), the packages and the Python.
 fingerprint() {
     pwd
+    echo "extras: $1"
     cksum $packages tools/setup.sh
     .venv/bin/python -c 'import sys; print(sys.version)' 2>/dev/null || echo "no Python"
 }
@@ -55,7 +57,11 @@ fi
 # The stamp is written last and removed first: a half-made .venv has none and is made anew.
 reuse=no
 if [ -f "$stamp" ]; then
-    [ "$(cat "$stamp")" != "$(fingerprint)" ] || exit 0
+    made=$(cat "$stamp")
+    [ "$made" != "$(fingerprint "$extras")" ] || exit 0
+    # What has the tools of the tests serves without them too, and keeps them.
+    if [ "$made" = "$(fingerprint dev)" ]; then exit 0; fi
+    case $made in *"extras: dev"*) extras=dev ;; esac
     [ "$(head -n 1 "$stamp")" != "$(pwd)" ] || ! works || reuse=yes
     rm -f "$stamp"
 fi
@@ -77,7 +83,7 @@ if [ "$reuse" = no ]; then
             "(Debian, Ubuntu: apt install python3-venv) and repeat"
 fi
 .venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check \
-    --constraint tools/constraints.txt --editable '.[dev]' ||
+    --constraint tools/constraints.txt --editable ".${extras:+[$extras]}" ||
     fail "the packages could not be installed (see above); repeat to try again"
 rm -rf .venv/bootstrap
-fingerprint >"$stamp"
+fingerprint "$extras" >"$stamp"
