@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -45,3 +46,11 @@ class OccurrenceTable:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def with_influence_of(table: OccurrenceTable, others: Iterable[OccurrenceTable]) -> OccurrenceTable:
+    """The table with the influence that its occurrences have in any of several tables."""
+    influence = table.influence
+    for other in others:
+        influence = influence | other.influence
+    return replace(table, influence=influence)

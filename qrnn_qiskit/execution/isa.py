@@ -17,7 +17,7 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.flat import flat_operations, narrowed
 from qrnn_qiskit.execution.layout import best_placement, moved, predicted_error, used_qubits
-from qrnn_qiskit.execution.mitigation.zero_noise import fold, stretch
+from qrnn_qiskit.execution.mitigation.zero_noise import Seconds, fold, stretch
 from qrnn_qiskit.execution.reset import after_transpiling, before_transpiling, reset_strategy
 from qrnn_qiskit.execution.tiles import choose_tiles, tiled
 from qrnn_qiskit.spec.backend import ResetChoice, TileChoice
@@ -145,7 +145,29 @@ def isa_from_bytes(unrolled: UnrolledCircuit, data: bytes) -> ISACircuit:
     return _with_columns(unrolled, circuit, tuple(tuple(tile) for tile in tiles))
 
 
-def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions) -> ISACircuit:
+def folded(isa: ISACircuit, factor: int, seconds: Seconds, dt: float | None) -> ISACircuit:
+    """The same circuit, on the same qubits, with its noise raised by a factor."""
+    longer = fold(stretch(isa.circuit, factor, seconds, dt), factor)
+    return ISACircuit(longer, isa.columns, isa.qubits)
+
+
+def stated_seconds(target: Target) -> Seconds:
+    """Durations as a target states them."""
+
+    def seconds(name: str, qubits: tuple[int, ...]) -> float:
+        places = (target[name] or {}) if name in target.operation_names else {}
+        properties = places.get(qubits)
+        return float((properties.duration if properties else None) or 0.0)
+
+    return seconds
+
+
+def to_isa(
+    unrolled: UnrolledCircuit,
+    target: Target,
+    options: TranspileOptions,
+    seconds: Seconds | None = None,
+) -> ISACircuit:
     """Transpile an unrolled circuit for a target.
 
     Raises:
@@ -191,8 +213,9 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
         else:
             tried.append((predicted_error(isa, target), isa))
     isa = min(tried, key=lambda pair: pair[0])[1]
+    seconds = seconds or stated_seconds(target)
     if options.folds > 1:
-        isa = fold(stretch(isa, options.folds, target), options.folds)
+        isa = fold(stretch(isa, options.folds, seconds, target.dt), options.folds)
     tiles: tuple[tuple[int, ...], ...] = ()
     if options.tiles != 1:
         fixed = layout is not None or not trials

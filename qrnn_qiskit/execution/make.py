@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
@@ -19,14 +19,19 @@ from qrnn_qiskit.spec.noise import DURATIONS_NS, NoiseSpec
 SIMULATORS = ("exact", "aer")
 
 
-def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
+def make_executor(backend: BackendSpec, noise: NoiseSpec | None, *, folds: int = 1) -> Executor:
     """The executor of a job's `[backend]` and `[noise]`.
+
+    Args:
+        backend: where circuits run.
+        noise: of a simulator.
+        folds: see `TranspileOptions`.
 
     Raises:
         SpecError: for an unknown backend, or noise on a device.
         BackendError: if the device is unknown.
     """
-    transpile = _transpile_options(backend)
+    transpile = _transpile_options(backend, folds)
     if backend.name == "exact":
         return ExactExecutor(
             make_noise(noise), transpile, sampling=backend.sampling, precision=backend.precision
@@ -58,6 +63,19 @@ def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
     return IBMExecutor(backend.name, transpile)
 
 
+def make_sibling(
+    executor: Executor, backend: BackendSpec, noise: NoiseSpec | None, *, folds: int = 1
+) -> Executor:
+    """An executor of the same device with other options of transpilation.
+
+    On a service it is the same connection, device, and session.
+    """
+    if not backend.is_service:
+        return make_executor(backend, noise, folds=folds)
+    service: Any = executor
+    return cast(Executor, service.sibling(_transpile_options(backend, folds)))
+
+
 def has_reference(backend: BackendSpec) -> bool:
     """Whether the exact engine can say what a backend's shots scatter around: not for devices."""
     return backend.name in SIMULATORS or backend.name.startswith("fake_")
@@ -75,7 +93,7 @@ def make_reference(backend: BackendSpec, noise: NoiseSpec | None) -> ExactExecut
     return ExactExecutor(make_noise(noise), _transpile_options(backend))
 
 
-def _transpile_options(backend: BackendSpec) -> TranspileOptions:
+def _transpile_options(backend: BackendSpec, folds: int = 1) -> TranspileOptions:
     layout = backend.initial_layout
     return TranspileOptions(
         backend.optimization_level,
@@ -85,6 +103,7 @@ def _transpile_options(backend: BackendSpec) -> TranspileOptions:
         backend.reset,
         backend.reset_repeats,
         backend.tiles,
+        folds,
     )
 
 

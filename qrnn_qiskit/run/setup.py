@@ -139,7 +139,7 @@ class Setup:
         """The gradient at some weights `[P]` on sequences with features `[B, T, F]`."""
         return GradientProblem(
             self.unrolled.angle_map,
-            self.executor.occurrences(self.unrolled),
+            (self.mitigation or self.executor).occurrences(self.unrolled),
             weights,
             features,
             self.objective.steps,
@@ -164,7 +164,7 @@ def make_evaluator(
         charge=charge,
     )
     if setup.mitigation is not None:
-        evaluator.correct_by(setup.mitigation.correction)
+        setup.mitigation.apply_to(evaluator)
     return evaluator
 
 
@@ -216,9 +216,7 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
             unrolled.angle_map.angles(np.zeros(cell.num_weights), part.features)
     mitigation = None
     if job.mitigation.is_on:
-        if job.kind == "compare":
-            raise SpecError("[mitigation] is not for kind = 'compare': remove it")
-        mitigation = Mitigation(job, unrolled, train.features)
+        mitigation = Mitigation(job, unrolled, executor, objective, train.features)
     setup = Setup(
         job,
         cell,
@@ -238,11 +236,6 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
 
 
 def _check_tiles(job: Job) -> None:
-    if job.mitigation.is_on:
-        raise SpecError(
-            "[mitigation] is not for backend.tiles: readout errors and times of measurement differ "
-            "from tile to tile; set backend.tiles = 1, or remove [mitigation]"
-        )
     if job.kind == "compare":
         raise SpecError("backend.tiles is not for kind = 'compare': set backend.tiles = 1")
 

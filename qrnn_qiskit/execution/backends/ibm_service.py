@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import time
 from collections.abc import Callable, Mapping
@@ -95,7 +96,16 @@ class ServiceExecutor:
         self._backend = self._choose(service.backend)
         self._instance = self._client.service.active_instance()
         self._mode = OpenMode(self._client, self._backend, service.mode)
-        transpile = transpile or TranspileOptions()
+        self._transpile(transpile or TranspileOptions())
+        self._jobs: dict[str, RuntimeJobV2] = {}
+
+    def sibling(self, transpile: TranspileOptions) -> ServiceExecutor:
+        """The same device and session, for circuits transpiled in another way."""
+        other = copy.copy(self)
+        other._transpile(transpile)
+        return other
+
+    def _transpile(self, transpile: TranspileOptions) -> None:
         self._isas = PerCircuit(
             lambda unrolled: self._checked(to_isa(unrolled, self.target, transpile))
         )
@@ -103,7 +113,6 @@ class ServiceExecutor:
         self._durations = PerCircuit(
             lambda unrolled: device_duration(self.isa(unrolled), self.target) or 0.0
         )
-        self._jobs: dict[str, RuntimeJobV2] = {}
 
     @property
     def name(self) -> str:

@@ -44,7 +44,7 @@ def noisy_isa(unrolled: UnrolledCircuit, noise: Noise, options: TranspileOptions
                 f"noise.{key} has {count} values, but the circuit has qubits 0 to "
                 f"{unrolled.circuit.num_qubits - 1}: give one number, or one for each qubit"
             )
-    return to_isa(unrolled, noise.target, options)
+    return to_isa(unrolled, noise.target, options, noise.duration)
 
 
 def noisy_circuit(isa: ISACircuit, noise: Noise) -> QuantumCircuit:

@@ -8,17 +8,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+import numpy as np
+
+from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Outputs
+from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsExact, stream_seed
 from qrnn_qiskit.execution.mitigation.affine import AffineCorrection
+from qrnn_qiskit.execution.mitigation.zero_noise import extrapolate
 from qrnn_qiskit.execution.service import JobService, as_service
 from qrnn_qiskit.execution.tiles import whole_shots
 from qrnn_qiskit.gradients.plan import EvaluationPlan
+from qrnn_qiskit.occurrence import OccurrenceTable
 
 if TYPE_CHECKING:
+    from qrnn_qiskit.run.measure.extrapolate import Extrapolation
     from qrnn_qiskit.run.service.submission import Submission
 
 
@@ -67,6 +74,18 @@ class Evaluator:
         self._submission = submission
         self._charge = charge
         self._correct: Callable[[Evaluator], AffineCorrection] | None = None
+        self._extrapolation: Extrapolation | None = None
+
+    def extrapolate_by(self, extrapolation: Extrapolation) -> None:
+        """Extrapolate all outputs to no noise from now on."""
+        self._extrapolation = extrapolation
+
+    @property
+    def occurrences(self) -> OccurrenceTable:
+        """The circuit's occurrences, their influence as the noise leaves it."""
+        if self._extrapolation is None:
+            return self.executor.occurrences(self.unrolled)
+        return self._extrapolation.occurrences()
 
     def correct_by(self, make: Callable[[Evaluator], AffineCorrection]) -> None:
         """Correct all outputs from now on; `make` is called once, when it is first needed."""
@@ -87,7 +106,8 @@ class Evaluator:
     def on(self, unrolled: UnrolledCircuit, executor: Executor) -> Evaluator:
         """An evaluator of another circuit in the same run, its outputs left as they are."""
         other = copy.copy(self)
-        other.unrolled, other.executor, other._correct = unrolled, executor, None
+        other.unrolled, other.executor = unrolled, executor
+        other._correct = other._extrapolation = None
         if self._submission is not None:
             other._submission = self._submission.on(as_service(executor), unrolled)
         return other
@@ -99,7 +119,7 @@ class Evaluator:
         return raw if correction is None else correction.apply(raw)
 
     def raw_outputs(self, plan: EvaluationPlan, shots: int | None, call: Call) -> Outputs:
-        """Outputs `[R, T, K]` of a plan's rows.
+        """Outputs `[R, T, K]` of a plan's rows, extrapolated to no noise where the job says so.
 
         Args:
             plan: the rows.
@@ -113,6 +133,56 @@ class Evaluator:
             RunError: if the ledger holds other work at this place.
             JobError: if a job failed for good.
         """
+        over = self._extrapolation
+        if over is None:
+            return self._measured(plan, shots, call)
+        shares = over.shots(shots)
+        parts = []
+        for factor, executor, share in zip(over.factors, over.executors, shares, strict=True):
+            at, place = self, call
+            if factor > 1:
+                at = self.on(self.unrolled, executor)
+                place = Call(f"{call.address}/noise-{factor}", (*call.spawn_key, factor))
+            parts.append(at._measured(plan, share, place))
+        return extrapolate(parts, over.factors, over.order)
+
+    def value_and_vjp(
+        self, angles: Array, cotangent_of: Callable[[Array], Array]
+    ) -> tuple[Array, Array]:
+        """Exact outputs `[B, T, K]` as `outputs` has them, and dL/d(angles) `[B, O]`.
+
+        Args:
+            angles: `[B, O]`.
+            cotangent_of: outputs to dL/d(outputs), both `[B, T, K]`.
+
+        Raises:
+            BackendError: on anything but the exact engine.
+        """
+        correction, over = self.correction, self._extrapolation
+
+        def corrected(raw: Array) -> Array:
+            return raw if correction is None else correction.values(raw)
+
+        def cotangent(raw: Array) -> Array:
+            found = cotangent_of(corrected(raw))
+            return found if correction is None else found * correction.slope
+
+        first, *others = [self.executor] if over is None else over.executors
+        executors = [exact_executor(first), *(exact_executor(each) for each in others)]
+        if over is None:
+            raw, slope = executors[0].value_and_vjp(self.unrolled, angles, cotangent, self.kind)
+            return corrected(raw), slope
+        parts = [each.forward(self.unrolled, angles, self.kind) for each in executors]
+        raw = np.tensordot(over.coefficients, parts, axes=1)
+        pulled = cotangent(raw)
+        slopes = [
+            each.value_and_vjp(self.unrolled, angles, lambda _: pulled, self.kind)[1]
+            for each in executors
+        ]
+        return corrected(raw), np.tensordot(over.coefficients, slopes, axes=1)
+
+    def _measured(self, plan: EvaluationPlan, shots: int | None, call: Call) -> Outputs:
+        """Outputs of one circuit, as they are."""
         if shots is None:
             if not isinstance(self.executor, SupportsExact):
                 raise BackendError(
@@ -138,3 +208,17 @@ class Evaluator:
                 "qrnn run, which keeps a ledger in its run directory"
             )
         return self.executor.fetch(self.executor.submit(self.unrolled, request))
+
+
+def exact_executor(executor: Executor) -> ExactExecutor:
+    """The executor, which reverse mode needs to be the exact engine.
+
+    Raises:
+        BackendError: if it is another.
+    """
+    if not isinstance(executor, ExactExecutor):
+        raise BackendError(
+            f"gradient.method = 'adjoint' needs backend.name = 'exact', not {executor.name!r}: "
+            "use parameter_shift there"
+        )
+    return executor

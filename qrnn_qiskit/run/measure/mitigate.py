@@ -12,7 +12,7 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError, SpecError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.executor import Executor
-from qrnn_qiskit.execution.make import make_executor
+from qrnn_qiskit.execution.make import make_sibling
 from qrnn_qiskit.execution.mitigation.affine import AffineCorrection, no_correction
 from qrnn_qiskit.execution.mitigation.linear import learned_correction
 from qrnn_qiskit.execution.mitigation.readout import (
@@ -24,7 +24,10 @@ from qrnn_qiskit.execution.mitigation.readout import (
 )
 from qrnn_qiskit.execution.noise import Noise, device_noise
 from qrnn_qiskit.gradients.plan import forward_plan
+from qrnn_qiskit.occurrence import OccurrenceTable
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.extrapolate import Extrapolation
+from qrnn_qiskit.run.measure.objective import Objective
 from qrnn_qiskit.spec.job import Job
 
 MITIGATION_STREAM: Final = 9
@@ -32,27 +35,53 @@ MITIGATION_STREAM: Final = 9
 
 @final
 class Mitigation:
-    """Makes the correction of one job when it is first needed."""
+    """What one job's outputs are mitigated with; corrections are made when first needed.
 
-    def __init__(self, job: Job, unrolled: UnrolledCircuit, features: Array) -> None:
-        """Prepare the correction.
+    Attributes:
+        extrapolation: where the noise factors are measured; None for none.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        unrolled: UnrolledCircuit,
+        executor: Executor,
+        objective: Objective,
+        features: Array,
+    ) -> None:
+        """Prepare the mitigation.
 
         Args:
             job: with its `[mitigation]`.
             unrolled: the circuit.
+            executor: where it runs.
+            objective: from outputs to the loss.
             features: `[N, T, F]` sequences to learn from.
 
         Raises:
-            SpecError: for outputs that no correction is known for.
+            SpecError: for outputs that no correction is known for, and what else does not fit.
         """
-        if job.readout.output != "z" or unrolled.cell.postselected:
-            raise SpecError(
-                "[mitigation] corrects outputs <Z> of cells without post-selection: set "
-                'readout.output = "z", or remove [mitigation]'
-            )
+        _check(job, unrolled, objective)
         self._job = job
         self._unrolled = unrolled
+        self._executor = executor
         self._features = features
+        self.extrapolation: Extrapolation | None = None
+        if job.mitigation.noise_factors:
+            self.extrapolation = Extrapolation(job, unrolled, executor)
+
+    def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
+        """The circuit's occurrences, their influence as the noise leaves it."""
+        if self.extrapolation is None:
+            return self._executor.occurrences(unrolled)
+        return self.extrapolation.occurrences()
+
+    def apply_to(self, evaluator: Evaluator) -> None:
+        """Mitigate all outputs of an evaluator from now on."""
+        if self.extrapolation is not None:
+            evaluator.extrapolate_by(self.extrapolation)
+        if self._job.mitigation.readout != "none" or self._job.mitigation.linear_rows:
+            evaluator.correct_by(self.correction)
 
     def correction(self, evaluator: Evaluator) -> AffineCorrection:
         """The correction of an evaluator's outputs.
@@ -90,7 +119,7 @@ class Mitigation:
         on_them = self._job.backend.model_copy(
             update={"initial_layout": qubits, "layout_trials": 0}
         )
-        executor = make_executor(on_them, self._job.noise)
+        executor = make_sibling(evaluator.executor, on_them, self._job.noise)
         circuit = calibration_circuit(len(qubits))
         of_circuit = measured_qubits(executor.isa(circuit), 1, len(qubits))[0]
         calibrate = evaluator.on(circuit, executor)
@@ -118,6 +147,28 @@ class Mitigation:
         noisy = first.apply(evaluator.raw_outputs(plan, self._shots, call))
         angles = plan.angles(self._unrolled.angle_map, slice(0, rows))
         return learned_correction(noisy, ExactExecutor().forward(self._unrolled, angles, "z"))
+
+
+def _check(job: Job, unrolled: UnrolledCircuit, objective: Objective) -> None:
+    spec = job.mitigation
+    if job.kind == "compare":
+        raise SpecError("[mitigation] is not for kind = 'compare': remove it")
+    if job.backend.tiles != 1:
+        raise SpecError(
+            "[mitigation] is not for backend.tiles: readout errors and times of measurement differ "
+            "from tile to tile; set backend.tiles = 1, or remove [mitigation]"
+        )
+    lines = spec.readout != "none" or spec.linear_rows > 0
+    if lines and (job.readout.output != "z" or unrolled.cell.postselected):
+        raise SpecError(
+            "[mitigation] corrects outputs <Z> of cells without post-selection: set "
+            'readout.output = "z", or remove [mitigation]'
+        )
+    if objective.reads_counts:
+        raise SpecError(
+            f"loss.name = {job.loss.name!r} is estimated from counts, which mitigation does not "
+            'leave: set loss.correction = "first_order", or remove [mitigation]'
+        )
 
 
 def _stated(executor: Executor) -> Noise:
