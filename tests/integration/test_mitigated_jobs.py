@@ -99,14 +99,14 @@ def test_reverse_mode_and_shifts_agree_on_extrapolated_outputs() -> None:
 
 def test_sampled_extrapolation_scatters_as_its_error_bars_say() -> None:
     exact = np.array(small_outputs(*EXTRAPOLATED)["outputs"])
-    sampled = small_outputs(*EXTRAPOLATED, "backend.shots=4000", "seed=3")
+    sampled = small_outputs(*EXTRAPOLATED, "backend.shots=4000")
     error = np.array(sampled["standard_errors"])
     z = (np.array(sampled["outputs"]) - exact) / error
     # Gaussian z, false alarm 1e-6 over the outputs of the test.
     assert np.max(np.abs(z)) < 5.9
     assert np.std(z) > 0.4  # the bars are not much too wide
     # Shots in proportion to 1.5 and 0.5: twice the error of plain outputs at as many shots.
-    plain = np.array(small_outputs(*NOISY, "backend.shots=4000", "seed=3")["standard_errors"])
+    plain = np.array(small_outputs(*NOISY, "backend.shots=4000")["standard_errors"])
     assert np.median(error / plain) == pytest.approx(2.0, rel=0.1)
     assert sampled["shots"] == 4000
 
@@ -114,7 +114,7 @@ def test_sampled_extrapolation_scatters_as_its_error_bars_say() -> None:
 def test_sampled_gradient_of_extrapolated_outputs() -> None:
     method = "gradient.method=parameter_shift"
     exact = np.array(small_gradient(*EXTRAPOLATED, method)["gradient"])
-    found = small_gradient(*EXTRAPOLATED, method, "backend.shots=500", "seed=5")
+    found = small_gradient(*EXTRAPOLATED, method, "backend.shots=500")
     error = np.array(found["standard_errors"])
     off = np.abs(np.array(found["gradient"]) - exact)
     assert np.all(off <= 5.9 * error + 1e-12)  # false alarm below 1e-6 for its weights
