@@ -8,6 +8,7 @@ from typing import Any, Final, final
 
 from qrnn_qiskit.errors import BudgetError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import (
     device_duration,
     shortest_coherence,
@@ -15,6 +16,7 @@ from qrnn_qiskit.execution.isa import (
 from qrnn_qiskit.execution.layout import predicted_error
 from qrnn_qiskit.execution.reset import describe_reset
 from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_service
+from qrnn_qiskit.execution.step_time import step_time
 from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.setup import Setup, method_name
@@ -63,7 +65,35 @@ def num_tiles(setup: Setup) -> int:
 def _jobs(setup: Setup, rows: int, shots: int | None) -> int:
     if not rows or not shots:
         return 0
-    return len(as_service(setup.executor).blocks(setup.unrolled, rows, shots))
+    return sum(
+        len(as_service(executor).blocks(setup.unrolled, rows, share))
+        for executor, share in _shares(setup, shots)
+    )
+
+
+def _shares(setup: Setup, shots: int) -> list[tuple[Executor, int]]:
+    """Where the shots of a row are taken: at several noise factors, where there are such."""
+    over = None if setup.mitigation is None else setup.mitigation.extrapolation
+    if over is None:
+        return [(setup.executor, shots)]
+    shares = over.shots(shots)
+    return [(e, s) for e, s in zip(over.executors, shares, strict=True) if s is not None]
+
+
+def mitigation_cost(setup: Setup) -> EvaluationCost:
+    """What calibration circuits and rows to learn from cost, once in a run."""
+    spec = setup.job.mitigation
+    shots = None if setup.mitigation is None else setup.mitigation.shots
+    if shots is None:
+        return EvaluationCost(0, 0)
+    calibration = (setup.mitigation.calibration_rows if setup.mitigation else 0) or 0
+    rows = calibration + spec.linear_rows
+    jobs = 0
+    if calibration:
+        jobs += len(as_service(setup.executor).blocks(setup.unrolled, 1, shots)) * calibration
+    if spec.linear_rows:
+        jobs += _jobs(setup, spec.linear_rows, shots)
+    return EvaluationCost(rows, rows * shots, jobs)
 
 
 def rep_delay_s(setup: Setup) -> float:
@@ -76,8 +106,13 @@ def seconds_per_execution(setup: Setup) -> float:
     target = getattr(setup.executor, "target", None)
     if target is None:
         return 0.0
-    duration = device_duration(setup.executor.isa(setup.unrolled), target)
-    return rep_delay_s(setup) + (duration or 0.0)
+    # At several noise factors the mean of their circuits, by the shots of each.
+    whole = 10_000
+    duration = sum(
+        share / whole * (device_duration(executor.isa(setup.unrolled), target) or 0.0)
+        for executor, share in _shares(setup, whole)
+    )
+    return rep_delay_s(setup) + duration
 
 
 def qpu_seconds(setup: Setup, evaluation: EvaluationCost) -> float:
@@ -118,6 +153,8 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         parts = [(1, gradient)]
     else:
         parts = [(1, forecast_cost(setup, train, setup.forward_shots))]
+    mitigation = mitigation_cost(setup)
+    parts.append((1, mitigation))
     shots = sum(times * part.shots for times, part in parts)
     executions = shots // num_tiles(setup)
     seconds = sum(times * qpu_seconds(setup, part) for times, part in parts)
@@ -146,10 +183,22 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "within_budget": _over(job.budget.shots, shots) is None
         and _over(job.budget.qpu_seconds, seconds) is None,
         **_of_the_target(setup),
+        **_of_mitigation(setup, mitigation),
         "exact": isinstance(setup.executor, ExactExecutor) and shots == 0,
         **_on_device(setup, jobs, executions),
         **_of_tiles(setup, jobs, shots),
     }
+
+
+def _of_mitigation(setup: Setup, cost: EvaluationCost) -> dict[str, Any]:
+    """What mitigation adds, and from how many shots a row extrapolation pays."""
+    if setup.mitigation is None:
+        return {}
+    found: dict[str, Any] = {"mitigation_rows": cost.rows, "mitigation_shots": cost.shots}
+    if setup.mitigation.extrapolation is not None:
+        weights, _ = setup.split_parameters(setup.initial)
+        found["extrapolation_pays_from_shots"] = setup.mitigation.pays_from(weights)
+    return found
 
 
 def _of_tiles(setup: Setup, jobs: int, shots: int) -> dict[str, Any]:
@@ -202,7 +251,10 @@ def _of_the_target(setup: Setup) -> dict[str, Any]:
     if target is None:
         return {}
     isa = executor.isa(setup.unrolled)
+    step = step_time(executor, setup.unrolled)
     return {
+        "step_us": None if step is None else round(step.seconds * 1e6, 3),
+        "step_over_t1": None if step is None or not step.t1 else round(step.fraction, 4),
         **describe_reset(setup.unrolled.circuit, isa.circuit, isa.qubits, target),
         "predicted_error": round(predicted_error(isa.circuit, target), 4),
     }

@@ -16,6 +16,7 @@ from qrnn_qiskit.errors import BackendError, DataError, SpecError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.make import make_executor
+from qrnn_qiskit.execution.step_time import check_step
 from qrnn_qiskit.gradients import RULES, GradientProblem, GradientRule
 from qrnn_qiskit.gradients.allocation import MIN_SHOTS
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
@@ -163,8 +164,11 @@ def make_evaluator(
         submission=submission,
         charge=charge,
     )
+    if setup.job.backend.is_device or (setup.job.noise is not None and setup.job.noise.device):
+        check_step(setup.executor, setup.unrolled, setup.job.backend.longest_step)
     if setup.mitigation is not None:
-        setup.mitigation.apply_to(evaluator)
+        weights, _ = setup.split_parameters(setup.initial)
+        setup.mitigation.apply_to(evaluator, weights, setup.forward_shots)
     return evaluator
 
 

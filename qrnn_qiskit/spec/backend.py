@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from qrnn_qiskit.spec.messages import key_problem
 from qrnn_qiskit.spec.table import (
+    Bound,
     Name,
     Positive,
     Table,
@@ -46,6 +47,11 @@ class BackendSpec(Table):
         "measured in 1, or a fresh qubit; auto takes the first that the device has.",
     )
     reset_repeats: Positive = Field(1, description="Resets in the place of each.")
+    longest_step: Bound = Field(
+        0.5,
+        description="Longest step, as a fraction of the shortest T1 of its qubits; a device on "
+        'which a step is longer is refused. "none" for no bound.',
+    )
 
     tiles: TileChoice = Field(
         1,
@@ -77,6 +83,11 @@ class BackendSpec(Table):
     def is_service(self) -> bool:
         """Whether jobs go to IBM's service, where they are paid for."""
         return self.name == "least_busy" or self.name.startswith("ibm_")
+
+    @property
+    def is_device(self) -> bool:
+        """Whether it is a device, fake or real, and no simulator."""
+        return self.is_service or self.name.startswith("fake_")
 
     @model_validator(mode="after")
     def _check_service(self) -> Self:

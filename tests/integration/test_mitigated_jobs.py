@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from qrnn_qiskit.errors import QRNNError
-from qrnn_qiskit.run.jobs import evaluate_job, gradient_job
+from qrnn_qiskit.run.jobs import evaluate_job, gradient_job, plan_job, run_job
 
 JOB = "gradient_viqueira"
 READOUT = ("noise.readout=[0.03,0.08]",)
@@ -111,6 +112,7 @@ def test_sampled_extrapolation_scatters_as_its_error_bars_say() -> None:
     assert sampled["shots"] == 4000
 
 
+@pytest.mark.filterwarnings("ignore:extrapolation of")
 def test_sampled_gradient_of_extrapolated_outputs() -> None:
     method = "gradient.method=parameter_shift"
     exact = np.array(small_gradient(*EXTRAPOLATED, method)["gradient"])
@@ -140,3 +142,89 @@ def test_sampled_gradient_of_extrapolated_outputs() -> None:
 def test_refused_extrapolations(overrides: list[str], message: str) -> None:
     with pytest.raises(QRNNError, match=message):
         small_outputs(*NOISY, *overrides)
+
+
+ALL_OF_IT = (
+    *EXTRAPOLATED,
+    "noise.readout=0.02",
+    "mitigation.readout=measured",
+    "mitigation.linear_rows=12",
+    "mitigation.shots=500",
+    "backend.shots=40",
+    "gradient.method=parameter_shift",
+    "training.steps=2",
+)
+
+
+@pytest.mark.filterwarnings("ignore:extrapolation of")
+@pytest.mark.parametrize("more", [(), ("mitigation.noise_factors=[]",)])
+def test_the_plan_knows_the_shots_of_mitigation(more: tuple[str, ...], tmp_path: Path) -> None:
+    plan = plan_job(SMALL, overrides=(*ALL_OF_IT, *more))
+    assert plan["mitigation_shots"] == (2 + 12) * 500
+    result = run_job(SMALL, run_dir=tmp_path / "run", overrides=(*ALL_OF_IT, *more))
+    assert result.summary["shots"] == plan["shots_total"]
+
+
+def test_a_plan_counts_the_qpu_jobs_of_each_noise_factor() -> None:
+    device = (*SMALLER, "backend.name=fake_marrakesh", "backend.shots=100")
+    device = (*device, "gradient.method=parameter_shift")
+    alone, three = (
+        plan_job(SMALL, overrides=(*device, *more))
+        for more in ((), ("mitigation.noise_factors=[1,3,5]",))
+    )
+    assert three["jobs"] == 3 * alone["jobs"]
+    assert three["shots_total"] == alone["shots_total"]
+    # Circuits are longer, and each QPU job costs time of its own.
+    assert three["qpu_seconds"] > alone["qpu_seconds"]
+    assert three["circuit_us"] > 1.2 * alone["circuit_us"]
+
+
+def test_warning_where_extrapolation_does_not_pay() -> None:
+    needed = plan_job(SMALL, overrides=(*EXTRAPOLATED, "backend.shots=100"))
+    least = needed["extrapolation_pays_from_shots"]
+    assert 100 < least < 100_000
+    with pytest.warns(UserWarning, match=f"does not pay.*it pays from {least:,} shots"):
+        small_outputs(*EXTRAPOLATED, "backend.shots=100")
+    small_outputs(*EXTRAPOLATED, f"backend.shots={least}")  # warnings are errors here
+
+
+def test_the_prediction_of_what_pays_holds() -> None:
+    """Mean squared errors at a fifth and five times the predicted shots, known exactly."""
+    least = plan_job(SMALL, overrides=(*EXTRAPOLATED, "backend.shots=100"))
+    shots = int(least["extrapolation_pays_from_shots"])
+    ideal, plain, better = (
+        np.array(small_outputs(*more)["outputs"])[:4] for more in (SMALLER, NOISY, EXTRAPOLATED)
+    )
+    noise = np.mean(1 - plain**2)
+
+    def errors(n: float) -> tuple[float, float]:
+        return (
+            float(np.mean((plain - ideal) ** 2) + noise / n),
+            float(np.mean((better - ideal) ** 2) + 4 * noise / n),
+        )
+
+    few, many = errors(shots / 5), errors(5 * shots)
+    assert few[0] < few[1]
+    assert many[0] > many[1]
+
+
+LONG = ("noise.device=fake_marrakesh", "noise.scale=40")
+
+
+def test_steps_too_long_for_t1_are_refused_with_the_figures() -> None:
+    with pytest.raises(
+        QRNNError, match=r"takes .* us on exact, 1.\d of T1 = 3.4.* longest_step = 0.5"
+    ):
+        small_outputs(*SMALLER, *LONG)
+    small_outputs(*SMALLER, *LONG, "backend.longest_step=none")
+    plan = plan_job(SMALL, overrides=(*SMALLER, *LONG))
+    assert plan["step_over_t1"] > 0.5
+    assert plan["step_over_t1"] == pytest.approx(plan["step_us"] / (plan["t1_us"] / 40), rel=0.02)
+    # Rates given by hand are the user's own business.
+    small_outputs(*SMALLER, "noise.preset=bad", "noise.t1_us=5", "noise.t2_us=5")
+
+
+def test_a_device_itself_is_refused_too() -> None:
+    device = ("backend.name=fake_marrakesh", "backend.shots=10", "backend.longest_step=0.001")
+    with pytest.raises(QRNNError, match="of T1 = .* on fake_marrakesh|on fake_marrakesh, "):
+        small_outputs(*SMALLER, *device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any, Final, final
 
@@ -15,6 +16,7 @@ from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.make import make_sibling
 from qrnn_qiskit.execution.mitigation.affine import AffineCorrection, no_correction
 from qrnn_qiskit.execution.mitigation.linear import learned_correction
+from qrnn_qiskit.execution.mitigation.prediction import pays_from, predicted_outputs
 from qrnn_qiskit.execution.mitigation.readout import (
     calibration_circuit,
     calibration_plans,
@@ -29,8 +31,10 @@ from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.extrapolate import Extrapolation
 from qrnn_qiskit.run.measure.objective import Objective
 from qrnn_qiskit.spec.job import Job
+from qrnn_qiskit.spec.noise import DURATIONS_NS
 
 MITIGATION_STREAM: Final = 9
+_PREDICTED: Final = 4  # sequences
 
 
 @final
@@ -76,10 +80,25 @@ class Mitigation:
             return self._executor.occurrences(unrolled)
         return self.extrapolation.occurrences()
 
-    def apply_to(self, evaluator: Evaluator) -> None:
-        """Mitigate all outputs of an evaluator from now on."""
+    def apply_to(self, evaluator: Evaluator, weights: Array, shots: int | None) -> None:
+        """Mitigate all outputs of an evaluator from now on.
+
+        Args:
+            evaluator: of the circuit.
+            weights: `[P]` to start from.
+            shots: of a row, to warn where extrapolation does not pay; None for exact values.
+        """
         if self.extrapolation is not None:
             evaluator.extrapolate_by(self.extrapolation)
+            self.extrapolation.shots(shots)  # refuses too few
+            needed = None if shots is None else self.pays_from(weights)
+            if shots is not None and needed is not None and shots < needed:
+                warnings.warn(
+                    f"extrapolation of mitigation.noise_factors does not pay: with {shots:,} shots "
+                    "of a row the shot noise that it adds is more than the bias that it takes "
+                    f"away; by prediction it pays from {needed:,} shots",
+                    stacklevel=2,
+                )
         if self._job.mitigation.readout != "none" or self._job.mitigation.linear_rows:
             evaluator.correct_by(self.correction)
 
@@ -97,8 +116,35 @@ class Mitigation:
             made = self._learned(evaluator, made).after(made)
         return made
 
+    def pays_from(self, weights: Array) -> int | None:
+        """Shots of a row from which extrapolation lessens the error of outputs, by prediction.
+
+        Args:
+            weights: `[P]` where the outputs are predicted.
+
+        Returns:
+            None where nothing can be predicted: too many qubits, or no noise is known.
+        """
+        over = self.extrapolation
+        if over is None:
+            return None
+        angles = self._unrolled.angle_map.angles(weights, self._features[:_PREDICTED])
+        noise = _noise_of(self._executor, self._job)
+        values = [
+            predicted_outputs(self._unrolled, executor.isa(self._unrolled), noise, angles)
+            for executor in over.executors
+        ]
+        found = [value for value in values if value is not None]
+        return None if len(found) < len(values) else pays_from(found, over.factors, over.order)
+
     @property
-    def _shots(self) -> int | None:
+    def calibration_rows(self) -> int:
+        """Rows of calibration circuits."""
+        return 2 if self._job.mitigation.readout == "measured" else 0
+
+    @property
+    def shots(self) -> int | None:
+        """Shots of each calibration circuit and row learned from; None for exact values."""
         sampled = self._job.backend.shots is not None or self._job.gradient.shots_total is not None
         return self._job.mitigation.shots if sampled else None
 
@@ -110,7 +156,7 @@ class Mitigation:
             flips = {q: noise.flips(q) for step in places for q in step if q >= 0}
             return readout_correction(places, flips, None)
         flips = self._measured(evaluator, isa.qubits)
-        return readout_correction(places, flips, self._shots)
+        return readout_correction(places, flips, self.shots)
 
     def _measured(
         self, evaluator: Evaluator, qubits: tuple[int, ...]
@@ -125,7 +171,7 @@ class Mitigation:
         calibrate = evaluator.on(circuit, executor)
         zeros, ones = (
             calibrate.raw_outputs(
-                plan, self._shots, Call(f"mitigation/{name}", (MITIGATION_STREAM, place))
+                plan, self.shots, Call(f"mitigation/{name}", (MITIGATION_STREAM, place))
             )
             for place, (name, plan) in enumerate(
                 zip(("zeros", "ones"), calibration_plans(), strict=True)
@@ -144,7 +190,7 @@ class Mitigation:
         points = random.uniform(-np.pi, np.pi, (rows, self._unrolled.cell.num_weights))
         plan = replace(forward_plan(points[0], chosen), weights=points, point=np.arange(rows))
         call = Call("mitigation/linear", (MITIGATION_STREAM, 3))
-        noisy = first.apply(evaluator.raw_outputs(plan, self._shots, call))
+        noisy = first.apply(evaluator.raw_outputs(plan, self.shots, call))
         angles = plan.angles(self._unrolled.angle_map, slice(0, rows))
         return learned_correction(noisy, ExactExecutor().forward(self._unrolled, angles, "z"))
 
@@ -180,3 +226,14 @@ def _stated(executor: Executor) -> Noise:
             "errors; set noise, or leave it out"
         )
     return noise if noise is not None else device_noise(target)
+
+
+def _noise_of(executor: Executor, job: Job) -> Noise | None:
+    """What an executor simulates, or what its device says of itself; None for no noise."""
+    noise: Noise | None = getattr(executor, "noise", None)
+    target: Any = getattr(executor, "target", None)
+    if noise is not None or target is None:
+        return noise
+    # The client's local mode has no idle times.
+    latency = DURATIONS_NS["feedforward_ns"] * 1e-9
+    return device_noise(target, idle=job.backend.is_service, latency=latency)
