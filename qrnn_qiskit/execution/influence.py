@@ -31,7 +31,11 @@ SOME: Final = Condition((), 0)
 
 
 def noisy_occurrences(
-    unrolled: UnrolledCircuit, isa: ISACircuit, over_rotations: Mapping[str, Gate] | None = None
+    unrolled: UnrolledCircuit,
+    isa: ISACircuit,
+    over_rotations: Mapping[str, Gate] | None = None,
+    *,
+    detuned: bool = False,
 ) -> OccurrenceTable:
     """The table of occurrences as it holds on a transpiled circuit with noise.
 
@@ -41,7 +45,12 @@ def noisy_occurrences(
         unrolled: the ideal circuit.
         isa: the circuit that runs.
         over_rotations: gates that follow each gate of a name.
+        detuned: whether phases turn while qubits wait, which no argument by letters allows for:
+            then only what is earlier in time is left out.
     """
+    if detuned:
+        steps = np.arange(unrolled.num_steps)
+        return replace(unrolled.occurrences, influence=unrolled.occurrences.step[:, None] <= steps)
     parts = list(_parts(unrolled, isa, over_rotations or {}))
     postselected = frozenset(unrolled.cell.postselected)
     mask = np.zeros(unrolled.occurrences.influence.shape, dtype=bool)

@@ -15,14 +15,16 @@ from qiskit.transpiler import StagedPassManager, Target, generate_preset_pass_ma
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.decoupling import decoupled
 from qrnn_qiskit.execution.flat import flat_operations, narrowed
 from qrnn_qiskit.execution.layout import best_placement, moved, predicted_error, used_qubits
 from qrnn_qiskit.execution.mitigation.zero_noise import Seconds, fold, stretch
 from qrnn_qiskit.execution.reset import after_transpiling, before_transpiling, reset_strategy
 from qrnn_qiskit.execution.tiles import choose_tiles, tiled
-from qrnn_qiskit.spec.backend import ResetChoice, TileChoice
+from qrnn_qiskit.spec.backend import Decoupling, ResetChoice, TileChoice
 
 _TILES: Final = "tiles"
+_MOST_LATENCY_S: Final = 2e-6  # of feed-forward, which no target states
 # Earlier formats carry expressions in a form whose loading may execute code.
 SAFE_QPY: Final = 13
 
@@ -42,6 +44,7 @@ class TranspileOptions:
         tiles: copies of the circuit on the device; "auto" for as many as fit.
         folds: for zero-noise extrapolation: times that each two-qubit gate is done in a row, and
             factor on the time that measurements and resets take.
+        decoupling: pulses on hidden qubits while others are measured.
     """
 
     optimization_level: int = 1
@@ -52,6 +55,7 @@ class TranspileOptions:
     reset_repeats: int = 1
     tiles: TileChoice = 1
     folds: int = 1
+    decoupling: Decoupling = "none"
 
 
 @final
@@ -167,6 +171,7 @@ def to_isa(
     target: Target,
     options: TranspileOptions,
     seconds: Seconds | None = None,
+    latency: float | None = None,
 ) -> ISACircuit:
     """Transpile an unrolled circuit for a target.
 
@@ -204,7 +209,7 @@ def to_isa(
         if branches:
             start = _layout_with_branches(circuit, target, options, trial)
         isa = narrowed(_manager(target, options, start, trial).run(circuit))
-        isa = after_transpiling(isa, target, options.reset_repeats)
+        isa = after_transpiling(isa, target, options.reset_repeats, options.reset)
         if not trials:
             tried.append((0.0, isa))
         elif layout is None:
@@ -216,6 +221,8 @@ def to_isa(
     seconds = seconds or stated_seconds(target)
     if options.folds > 1:
         isa = fold(stretch(isa, options.folds, seconds, target.dt), options.folds)
+    latencies = (0.0, _MOST_LATENCY_S) if latency is None else (latency,)
+    isa = decoupled(isa, options.decoupling, seconds, latencies=latencies, dt=target.dt)
     tiles: tuple[tuple[int, ...], ...] = ()
     if options.tiles != 1:
         fixed = layout is not None or not trials

@@ -104,6 +104,7 @@ def _transpile_options(backend: BackendSpec, folds: int = 1) -> TranspileOptions
         backend.reset_repeats,
         backend.tiles,
         folds,
+        backend.decoupling,
     )
 
 
@@ -133,8 +134,12 @@ def make_noise(spec: NoiseSpec | None) -> Noise | None:
     reset_error = values.get("reset_error", 0.0)
     if isinstance(reset_error, tuple):
         raise SpecError("noise.reset_error: give one number for the qubits of a device")
+    detuning = values.get("detuning_khz", 0.0)
+    if isinstance(detuning, tuple):
+        raise SpecError("noise.detuning_khz: give one number for the qubits of a device")
     return replace(
         noise,
+        detuning={None: detuning * 1e3} if spec.idle else {},
         reset_error={None: reset_error},
         depolarizing_by_measurement=values.get("measurement_disturbance", 0.0),
         dephasing_by_measurement=values.get("measurement_dephasing", 0.0),

@@ -20,6 +20,7 @@ from qrnn_qiskit.execution.step_time import step_time
 from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.setup import Setup, method_name
+from qrnn_qiskit.spec.noise import DURATIONS_NS
 
 _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 
@@ -255,7 +256,14 @@ def _of_the_target(setup: Setup) -> dict[str, Any]:
     return {
         "step_us": None if step is None else round(step.seconds * 1e6, 3),
         "step_over_t1": None if step is None or not step.t1 else round(step.fraction, 4),
-        **describe_reset(setup.unrolled.circuit, isa.circuit, isa.qubits, target),
+        **describe_reset(
+            setup.unrolled.circuit,
+            isa.circuit,
+            isa.qubits,
+            target,
+            latency=noise.latency if noise else DURATIONS_NS["feedforward_ns"] * 1e-9,
+            repeats=setup.job.backend.reset_repeats,
+        ),
         "predicted_error": round(predicted_error(isa.circuit, target), 4),
     }
 

@@ -13,6 +13,7 @@ NotNegative = Annotated[float, Field(ge=0.0)]
 Time = Annotated[float, Field(gt=0.0)]
 Times = Annotated[tuple[Time, ...], Field(strict=False, min_length=1)]
 Probabilities = Annotated[tuple[Probability, ...], Field(strict=False, min_length=1)]
+Numbers = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
 Pairs = Annotated[tuple[Pair, ...], Field(strict=False, min_length=1)]
 
 PRESETS: Final[dict[str, dict[str, float]]] = {
@@ -72,6 +73,7 @@ _RATES: Final = (
     "measurement_dephasing",
     "over_rotation",
     "over_rotation_proportional",
+    "detuning_khz",
 )
 _TIMES: Final = ("t1_us", "t2_us")
 # What a device knows of itself.
@@ -122,6 +124,11 @@ class NoiseSpec(Table):
     reset_ns: NotNegative | None = Field(None, description="Duration of a reset in ns.")
     feedforward_ns: NotNegative | None = Field(
         None, description="Time from a measurement to a gate that depends on its outcome, in ns."
+    )
+    detuning_khz: float | Numbers | None = Field(
+        None,
+        description="Constant detuning of waiting qubits in kHz, which turns their phase; the kind "
+        "of error that decoupling undoes.",
     )
     idle: bool = Field(True, description="Whether qubits decay while others are at work.")
     reset_error: Probability | Probabilities | None = Field(

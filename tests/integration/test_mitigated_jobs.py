@@ -166,8 +166,8 @@ def test_the_plan_knows_the_shots_of_mitigation(more: tuple[str, ...], tmp_path:
 
 
 def test_a_plan_counts_the_qpu_jobs_of_each_noise_factor() -> None:
-    device = (*SMALLER, "backend.name=fake_marrakesh", "backend.shots=100")
-    device = (*device, "gradient.method=parameter_shift")
+    shift = "gradient.method=parameter_shift"
+    device = (*SMALLER, "backend.name=fake_marrakesh", "backend.shots=100", shift)
     alone, three = (
         plan_job(SMALL, overrides=(*device, *more))
         for more in ((), ("mitigation.noise_factors=[1,3,5]",))
@@ -212,9 +212,7 @@ LONG = ("noise.device=fake_marrakesh", "noise.scale=40")
 
 
 def test_steps_too_long_for_t1_are_refused_with_the_figures() -> None:
-    with pytest.raises(
-        QRNNError, match=r"takes .* us on exact, 1.\d of T1 = 3.4.* longest_step = 0.5"
-    ):
+    with pytest.raises(QRNNError, match="on exact, .* of T1 = .* us of qubit .*longest_step = 0.5"):
         small_outputs(*SMALLER, *LONG)
     small_outputs(*SMALLER, *LONG, "backend.longest_step=none")
     plan = plan_job(SMALL, overrides=(*SMALLER, *LONG))

@@ -66,8 +66,9 @@ class ExactExecutor:
         self._circuits = PerCircuit(self._make_isa)
         self._programs = PerCircuit(self._make_program)
         over = noise.over_rotations if noise else None
+        detuned = noise is not None and any(noise.detuning.values())
         self._tables = PerCircuit(
-            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over)
+            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over, detuned=detuned)
         )
         self._results = LocalResults()
 

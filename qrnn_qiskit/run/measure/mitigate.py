@@ -204,6 +204,11 @@ def _check(job: Job, unrolled: UnrolledCircuit, objective: Objective) -> None:
             "[mitigation] is not for backend.tiles: readout errors and times of measurement differ "
             "from tile to tile; set backend.tiles = 1, or remove [mitigation]"
         )
+    if spec.noise_factors and job.backend.decoupling != "none" and job.backend.is_service:
+        raise SpecError(
+            "mitigation.noise_factors and backend.decoupling on a real device: a run keeps one "
+            "transpiled circuit, whose pulses cannot be folded; set one of the two"
+        )
     lines = spec.readout != "none" or spec.linear_rows > 0
     if lines and (job.readout.output != "z" or unrolled.cell.postselected):
         raise SpecError(
