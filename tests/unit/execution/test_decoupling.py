@@ -6,13 +6,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
-from qiskit.circuit import Parameter
+from qiskit import QuantumCircuit
 
-from qrnn_qiskit import Cell, ExactExecutor, UnrolledCircuit, build_cell, unroll
+from qrnn_qiskit import ExactExecutor, UnrolledCircuit, build_cell, unroll
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.backends.ibm import fake_device
-from qrnn_qiskit.execution.isa import TranspileOptions, stated_seconds, to_isa
+from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, stated_seconds, to_isa
 from qrnn_qiskit.execution.make import make_noise
 from qrnn_qiskit.execution.noise.insert import noisy_circuit
 from qrnn_qiskit.execution.timetable import femtoseconds, timetable
@@ -22,21 +21,6 @@ from tests.integration.test_noise_with_feed_forward import deferred_outputs, fee
 
 Array = np.ndarray
 SEQUENCES: tuple[Decoupling, ...] = ("xx", "xy4")
-
-
-def ramsey_cell() -> Cell:
-    """The hidden qubit waits in superposition while the other is measured and reset."""
-    circuit = QuantumCircuit(
-        QuantumRegister(1, "io"), QuantumRegister(1, "hidden"), ClassicalRegister(1, "readout")
-    )
-    a = Parameter("a")
-    circuit.ry(a, 1)
-    circuit.swap(0, 1)
-    circuit.ry(a, 1)
-    circuit.barrier()
-    circuit.measure(0, 0)
-    circuit.reset(0)
-    return Cell.from_circuit(circuit, weights=[a], features=[], name="ramsey")
 
 
 @cache
@@ -81,19 +65,21 @@ def test_nothing_starts_later_and_nothing_ideal_changes(
     )
 
 
-def test_detuning_is_the_phase_of_the_waiting_time() -> None:
-    """In a closed form: <Z> of the second step of a Ramsey experiment."""
-    made = unroll(ramsey_cell(), 2)
-    detuning, wait = 7.0, (2500.0 + 2600.0) * 1e-9
-    spec = NoiseSpec(detuning_khz=detuning, measure_ns=2500.0, reset_ns=2600.0, gate_1q_ns=0.0)
-    executor = ExactExecutor(make_noise(spec.model_copy(update={"gate_2q_ns": 0.0})))
-    a = 0.4
-    seen = executor.forward(made, np.full((1, len(made.occurrences)), a), "z")[0, :, 0]
-    # Step 0: hidden |0> turned by a goes to io; the fresh hidden qubit is turned by a and waits.
-    # Step 1: it is turned by a again, about Y.
-    phase = 2 * np.pi * detuning * 1e3 * wait
-    bloch_x, bloch_z = np.sin(a) * np.cos(phase), np.cos(a)
-    assert seen == pytest.approx([np.cos(a), bloch_z * np.cos(a) - bloch_x * np.sin(a)], abs=1e-9)
+@pytest.mark.parametrize("microseconds", [1.0, 7.5])
+def test_detuning_turns_the_phase_by_the_time_of_waiting(microseconds: float) -> None:
+    """In a closed form, a Ramsey experiment: <Z> = -cos(2 pi f t)."""
+    circuit = QuantumCircuit(2, 2)
+    circuit.sx(0)
+    circuit.barrier()
+    circuit.measure(1, 1)
+    circuit.barrier()
+    circuit.sx(0)
+    circuit.measure(0, 0)
+    noise = make_noise(NoiseSpec(detuning_khz=30.0, measure_ns=1000 * microseconds))
+    assert noise is not None
+    isa = ISACircuit(circuit, np.array([], dtype=np.intp), (0, 1))
+    seen = deferred_outputs(noisy_circuit(isa, noise), {0: (0.0, 0.0), 1: (0.0, 0.0)})
+    assert seen == pytest.approx([-np.cos(2 * np.pi * 0.03 * microseconds), 1.0], abs=1e-9)
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
