@@ -119,11 +119,13 @@ def make_noise(spec: NoiseSpec | None) -> Noise | None:
     values = spec.scaled()
     if spec.device is None:
         return noise_of_values(values, idle=spec.idle)
+    live = (pinned(spec).calibrated, spec.account, spec.instance) if spec.is_live else None
     noise = named_device_noise(
         spec.device,
         idle=spec.idle,
         latency=values.get("feedforward_ns", DURATIONS_NS["feedforward_ns"]) * 1e-9,
         scale=spec.scale,
+        live=live,
     )
     over = over_rotations(values)
     if over and "cz" not in noise.target.operation_names:
@@ -149,7 +151,12 @@ def make_noise(spec: NoiseSpec | None) -> Noise | None:
 
 @lru_cache(maxsize=8)
 def named_device_noise(
-    device: str, *, idle: bool = True, latency: float = 0.0, scale: float = 1.0
+    device: str,
+    *,
+    idle: bool = True,
+    latency: float = 0.0,
+    scale: float = 1.0,
+    live: tuple[str | None, str | None, str | None] | None = None,
 ) -> Noise:
     """Noise of a device by name, such as `fake_boston`.
 
@@ -158,10 +165,34 @@ def named_device_noise(
         idle: let qubits decay while others are at work, measured or reset.
         latency: s from a measurement to what depends on it.
         scale: factor on all error probabilities and decay rates.
+        live: of a device of IBM's service: the moment of its properties, account and instance.
 
     Raises:
-        BackendError: if the device is unknown.
+        BackendError: if the device is unknown, or the service cannot be asked.
     """
-    from qrnn_qiskit.execution.backends.ibm import fake_device
+    if live is not None:
+        from qrnn_qiskit.execution.backends.ibm_properties import target_at
 
-    return device_noise(fake_device(device).target, idle=idle, latency=latency, scale=scale)
+        moment, account, instance = live
+        target = target_at(device, moment or "", account, instance)
+    else:
+        from qrnn_qiskit.execution.backends.ibm import fake_device
+
+        target = fake_device(device).target
+    return device_noise(target, idle=idle, latency=latency, scale=scale)
+
+
+def pinned(spec: NoiseSpec) -> NoiseSpec:
+    """Noise of a real device at its latest calibration, where no moment is given yet.
+
+    A run that continues tomorrow has the same noise.
+
+    Raises:
+        BackendError: if the service cannot be asked.
+    """
+    if not spec.is_live or spec.calibrated is not None:
+        return spec
+    from qrnn_qiskit.execution.backends.ibm_properties import calibrated_at
+
+    moment = calibrated_at(spec.device or "", spec.account, spec.instance)
+    return spec.model_copy(update={"calibrated": moment})

@@ -91,6 +91,7 @@ def run_job(
     path = Path(run_dir or default_path(job.name or Path(source).stem))
     check_writable(path)
     setup = make_setup(job)
+    job = setup.job
     OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
     if setup.solves_readout:
         check_reservoir(setup)

@@ -15,7 +15,7 @@ from qrnn_qiskit.circuit import FAMILIES, Cell, UnrolledCircuit, load_cell, unro
 from qrnn_qiskit.errors import BackendError, DataError, SpecError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.executor import Executor
-from qrnn_qiskit.execution.make import make_executor
+from qrnn_qiskit.execution.make import make_executor, pinned
 from qrnn_qiskit.execution.step_time import check_step
 from qrnn_qiskit.gradients import RULES, GradientProblem, GradientRule
 from qrnn_qiskit.gradients.allocation import MIN_SHOTS
@@ -194,6 +194,8 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     Raises:
         QRNNError: naming the key, the file and the remedy.
     """
+    if job.noise is not None:
+        job = job.model_copy(update={"noise": pinned(job.noise)})
     cell = make_cell(job.cell)
     rule = make_rule(job)
     executor = make_executor(job.backend, job.noise)
