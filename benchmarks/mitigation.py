@@ -25,7 +25,7 @@ from qrnn_qiskit.execution.isa import TranspileOptions
 from qrnn_qiskit.execution.make import make_noise
 from qrnn_qiskit.execution.mitigation.affine import AffineCorrection, no_correction
 from qrnn_qiskit.execution.mitigation.linear import learned_correction
-from qrnn_qiskit.execution.mitigation.readout import measured_qubits, readout_correction
+from qrnn_qiskit.execution.mitigation.readout import measured_places, readout_correction
 from qrnn_qiskit.execution.mitigation.zero_noise import extrapolate, weights
 from qrnn_qiskit.gradients import GradientProblem
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
@@ -76,8 +76,8 @@ class Measured:
         self.coefficients = weights(method.folds) if len(method.folds) > 1 else np.ones(1)
         self.correction = no_correction(STEPS, UNROLLED.num_bits)
         if method.readout and noise is not None:
-            places = measured_qubits(self.executors[0].isa(UNROLLED), STEPS, UNROLLED.num_bits)
-            flips = {q: noise.flips(q) for step in places for q in step}
+            places = measured_places(self.executors[0].isa(UNROLLED), STEPS, UNROLLED.num_bits)
+            flips = {place: noise.flips(place[0]) for step in places for place in step}
             self.correction = readout_correction(places, flips, None)
         if method.line:
             self.correction = self._learned(seed).after(self.correction)

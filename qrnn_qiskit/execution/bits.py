@@ -56,7 +56,7 @@ class PackedBits:
         flat = np.unpackbits(self.packed[shots], axis=1, count=self.num_steps * self.num_bits)
         return flat.reshape(-1, self.num_steps, self.num_bits)
 
-    def outputs(self, kind: OutputKind = "z") -> Outputs:
+    def outputs(self, kind: OutputKind = "z", inverse: Array | None = None) -> Outputs:
         """Mean and single-shot covariance of the outputs of each row.
 
         The covariance of different steps is NaN, for unknown, where shots are marginal; so is
@@ -69,6 +69,8 @@ class PackedBits:
         Args:
             kind: "z" for 1 - 2 bit, K values a step; "probabilities" for the indicator of each
                 joint outcome of a step's bits, 2^K values, bit 0 the least significant.
+            inverse: `[T, bits, true, read]` of each bit's assignment matrix: a shot counts with
+                weights that undo its readout errors in the mean.
         """
         num_outputs = self.num_bits - len(self.postselected)
         width = num_outputs if kind == "z" else 2**num_outputs
@@ -79,7 +81,11 @@ class PackedBits:
         first_shot = np.concatenate([[0], np.cumsum(self.count)])
         for start, stop in _chunks(self.count, size):
             shots = slice(first_shot[start], first_shot[stop])
-            values = _values(self.unpack(shots), kind, self.postselected)
+            unpacked = self.unpack(shots)
+            if inverse is None:
+                values = _values(unpacked, kind, self.postselected)
+            else:
+                values = _weighted(unpacked, kind, self.postselected, inverse)
             values = values.reshape(stop - start, -1, size)
             mean[start:stop] = values.mean(axis=1)
             centred = values - mean[start:stop, None, :]
@@ -120,6 +126,26 @@ def _values(bits: NDArray[np.uint8], kind: OutputKind, postselected: tuple[int, 
     outcome = (bits * weights).sum(axis=2)
     indicator: Array = (outcome[..., None] == np.arange(2 ** bits.shape[2])).astype(np.float64)
     return indicator
+
+
+def _weighted(
+    bits: NDArray[np.uint8], kind: OutputKind, postselected: tuple[int, ...], inverse: Array
+) -> Array:
+    """`_values` with each indicator of a true bit estimated from the one that was read."""
+    _, steps, width = bits.shape
+    step, bit = np.ogrid[:steps, :width]
+    true = np.moveaxis(inverse, 3, 2)[step, bit, bits]  # [n, T, bits, true]
+    outputs = [k for k in range(width) if k not in postselected]
+    if kind == "z":
+        values = true[:, :, outputs, 0] - true[:, :, outputs, 1]
+    else:
+        values = np.ones((*bits.shape[:2], 1))
+        for k in outputs:  # bit 0 the least significant
+            values = (true[:, :, k, :, None] * values[:, :, None, :]).reshape(*bits.shape[:2], -1)
+    if not postselected:
+        return values
+    kept = np.cumprod(true[:, :, list(postselected), 0].prod(axis=2), axis=1)[..., None]
+    return np.concatenate([values * kept, kept], axis=2)
 
 
 def _chunks(count: NDArray[np.int64], size: int) -> list[tuple[int, int]]:

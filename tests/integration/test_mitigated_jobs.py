@@ -160,7 +160,7 @@ ALL_OF_IT = (
 @pytest.mark.parametrize("more", [(), ("mitigation.noise_factors=[]",)])
 def test_the_plan_knows_the_shots_of_mitigation(more: tuple[str, ...], tmp_path: Path) -> None:
     plan = plan_job(SMALL, overrides=(*ALL_OF_IT, *more))
-    assert plan["mitigation_shots"] == (2 + 12) * 500
+    assert plan["mitigation_shots"] == (4 + 12) * 500
     result = run_job(SMALL, run_dir=tmp_path / "run", overrides=(*ALL_OF_IT, *more))
     assert result.summary["shots"] == plan["shots_total"]
 

@@ -61,13 +61,13 @@ def test_each_noise_factor_is_a_job_and_none_is_paid_twice(
         return np.array(answer["outputs"])
 
     first = measured()
-    assert len(service.jobs) == planned["jobs"] == 4  # two factors, two preparations
+    assert len(service.jobs) == planned["jobs"] == 6
     gates = sorted(circuit.count_ops().get("cx", 0) for circuit in SEEN)
-    assert gates[:2] == [0, 0]
-    assert gates[3] == 3 * gates[2] > 0
+    assert gates[:4] == [0, 0, 0, 0]
+    assert gates[5] == 3 * gates[4] > 0
     assert sum(circuit.count_ops().get("delay", 0) > 0 for circuit in SEEN) == 1
     assert measured() == pytest.approx(first, abs=0)
-    assert len(service.jobs) == 4
+    assert len(service.jobs) == 6
 
 
 def test_pulses_go_to_the_device(service: EmulatedService, tmp_path: Path) -> None:

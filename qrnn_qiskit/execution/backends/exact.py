@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, Literal, final
 
 import numpy as np
@@ -82,6 +83,17 @@ class ExactExecutor:
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs: the unrolled one, or transpiled for the noise's gates."""
         return self._circuits(unrolled)
+
+    def with_readout(self, flips: Mapping[int, tuple[float, float]]) -> ExactExecutor:
+        """The same circuits with other readout errors, by physical qubit."""
+        if self.noise is None:
+            return self
+        readout = dict(self.noise.readout)
+        for qubit, pair in flips.items():
+            readout[qubit] = pair
+        other = ExactExecutor(replace(self.noise, readout=readout))
+        other._circuits = self._circuits
+        return other
 
     def exact_outputs(
         self, unrolled: UnrolledCircuit, plan: EvaluationPlan, kind: OutputKind

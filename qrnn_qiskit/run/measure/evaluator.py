@@ -6,7 +6,7 @@ import copy
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, TypeVar, final
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsExact, stream_seed
 from qrnn_qiskit.execution.mitigation.affine import AffineCorrection
+from qrnn_qiskit.execution.mitigation.joint import JointReadout
 from qrnn_qiskit.execution.mitigation.zero_noise import extrapolate
 from qrnn_qiskit.execution.service import JobService, as_service
 from qrnn_qiskit.execution.tiles import whole_shots
@@ -27,6 +28,8 @@ from qrnn_qiskit.occurrence import OccurrenceTable
 if TYPE_CHECKING:
     from qrnn_qiskit.run.measure.extrapolate import Extrapolation
     from qrnn_qiskit.run.service.submission import Submission
+
+Made = TypeVar("Made")
 
 
 @final
@@ -75,6 +78,12 @@ class Evaluator:
         self._charge = charge
         self._correct: Callable[[Evaluator], AffineCorrection] | None = None
         self._extrapolation: Extrapolation | None = None
+        self._read: Callable[[Evaluator], JointReadout] | None = None
+        self._without_readout: dict[ExactExecutor, ExactExecutor] = {}
+
+    def read_by(self, make: Callable[[Evaluator], JointReadout]) -> None:
+        """Undo readout errors in every shot from now on; `make` is called once, when needed."""
+        self._read = _once(make)
 
     def extrapolate_by(self, extrapolation: Extrapolation) -> None:
         """Extrapolate all outputs to no noise from now on."""
@@ -89,14 +98,7 @@ class Evaluator:
 
     def correct_by(self, make: Callable[[Evaluator], AffineCorrection]) -> None:
         """Correct all outputs from now on; `make` is called once, when it is first needed."""
-        made: list[AffineCorrection] = []
-
-        def once(evaluator: Evaluator) -> AffineCorrection:
-            if not made:
-                made.append(make(evaluator))
-            return made[0]
-
-        self._correct = once
+        self._correct = _once(make)
 
     @property
     def correction(self) -> AffineCorrection | None:
@@ -107,7 +109,7 @@ class Evaluator:
         """An evaluator of another circuit in the same run, its outputs left as they are."""
         other = copy.copy(self)
         other.unrolled, other.executor = unrolled, executor
-        other._correct = other._extrapolation = None
+        other._correct = other._extrapolation = other._read = None
         if self._submission is not None:
             other._submission = self._submission.on(as_service(executor), unrolled)
         return other
@@ -142,6 +144,7 @@ class Evaluator:
             at, place = self, call
             if factor > 1:
                 at = self.on(self.unrolled, executor)
+                at._read = self._read
                 place = Call(f"{call.address}/noise-{factor}", (*call.spawn_key, factor))
             parts.append(at._measured(plan, share, place))
         return extrapolate(parts, over.factors, over.order)
@@ -168,7 +171,7 @@ class Evaluator:
             return found if correction is None else found * correction.slope
 
         first, *others = [self.executor] if over is None else over.executors
-        executors = [exact_executor(first), *(exact_executor(each) for each in others)]
+        executors = [self._unread(exact_executor(each)) for each in (first, *others)]
         if over is None:
             raw, slope = executors[0].value_and_vjp(self.unrolled, angles, cotangent, self.kind)
             return corrected(raw), slope
@@ -189,11 +192,28 @@ class Evaluator:
                     f"backend {self.executor.name!r} only samples: set backend.shots, or "
                     "gradient.shots_total for a gradient"
                 )
-            return self.executor.exact_outputs(self.unrolled, plan, self.kind)
+            executor: SupportsExact = self.executor
+            if isinstance(executor, ExactExecutor):
+                executor = self._unread(executor)
+            return executor.exact_outputs(self.unrolled, plan, self.kind)
         shots = whole_shots(shots, self.executor.isa(self.unrolled).num_tiles)
         if self._charge is not None:
             self._charge(plan.total_repeats * shots)
-        return self._bits(plan, shots, call).outputs(self.kind)
+        bits = self._bits(plan, shots, call)
+        return (
+            bits.outputs(self.kind)
+            if self._read is None
+            else self._read(self).outputs(bits, self.kind)
+        )
+
+    def _unread(self, executor: ExactExecutor) -> ExactExecutor:
+        """The engine with its readout errors undone where the job says so."""
+        if self._read is None or executor.noise is None:
+            return executor
+        if executor not in self._without_readout:
+            left = self._read(self).left_over(executor.noise.flips)
+            self._without_readout[executor] = executor.with_readout(left)
+        return self._without_readout[executor]
 
     def _bits(self, plan: EvaluationPlan, shots: int, call: Call) -> PackedBits:
         request = EvaluationRequest(plan, shots, stream_seed(self.seed, call.spawn_key))
@@ -208,6 +228,17 @@ class Evaluator:
                 "qrnn run, which keeps a ledger in its run directory"
             )
         return self.executor.fetch(self.executor.submit(self.unrolled, request))
+
+
+def _once(make: Callable[[Evaluator], Made]) -> Callable[[Evaluator], Made]:
+    made: list[Made] = []
+
+    def once(evaluator: Evaluator) -> Made:
+        if not made:
+            made.append(make(evaluator))
+        return made[0]
+
+    return once
 
 
 def exact_executor(executor: Executor) -> ExactExecutor:

@@ -13,15 +13,18 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError, SpecError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.executor import Executor
+from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.make import make_sibling
 from qrnn_qiskit.execution.mitigation.affine import AffineCorrection, no_correction
+from qrnn_qiskit.execution.mitigation.joint import JointReadout, check_no_conditions
 from qrnn_qiskit.execution.mitigation.linear import learned_correction
 from qrnn_qiskit.execution.mitigation.prediction import pays_from, predicted_outputs
 from qrnn_qiskit.execution.mitigation.readout import (
+    Place,
     calibration_circuit,
     calibration_plans,
     flips_of_calibration,
-    measured_qubits,
+    measured_places,
     readout_correction,
 )
 from qrnn_qiskit.execution.noise import Noise, device_noise
@@ -99,8 +102,16 @@ class Mitigation:
                     f"away; by prediction it pays from {needed:,} shots",
                     stacklevel=2,
                 )
-        if self._job.mitigation.readout != "none" or self._job.mitigation.linear_rows:
+        spec = self._job.mitigation
+        if spec.readout != "none" and self._joint:
+            evaluator.read_by(self._of_readout)
+        elif spec.readout != "none" or spec.linear_rows:
             evaluator.correct_by(self.correction)
+
+    @property
+    def _joint(self) -> bool:
+        """Whether outputs are of joint outcomes, which no line corrects."""
+        return self._job.readout.output != "z" or bool(self._unrolled.cell.postselected)
 
     def correction(self, evaluator: Evaluator) -> AffineCorrection:
         """The correction of an evaluator's outputs.
@@ -110,8 +121,9 @@ class Mitigation:
         """
         spec = self._job.mitigation
         made = no_correction(self._unrolled.num_steps, self._unrolled.num_bits)
-        if spec.readout != "none":
-            made = self._of_readout(evaluator)
+        if spec.readout != "none" and not self._joint:
+            read = self._of_readout(evaluator)
+            made = readout_correction(read.places, read.flips, read.shots)
         if spec.linear_rows:
             made = self._learned(evaluator, made).after(made)
         return made
@@ -139,8 +151,11 @@ class Mitigation:
 
     @property
     def calibration_rows(self) -> int:
-        """Rows of calibration circuits."""
-        return 2 if self._job.mitigation.readout == "measured" else 0
+        """Rows of calibration circuits: two for each kind of measurement."""
+        if self._job.mitigation.readout != "measured":
+            return 0
+        places = self._places(self._executor.isa(self._unrolled))
+        return 2 * len({final for step in places for _, final in step})
 
     @property
     def shots(self) -> int | None:
@@ -148,36 +163,52 @@ class Mitigation:
         sampled = self._job.backend.shots is not None or self._job.gradient.shots_total is not None
         return self._job.mitigation.shots if sampled else None
 
-    def _of_readout(self, evaluator: Evaluator) -> AffineCorrection:
+    def _of_readout(self, evaluator: Evaluator) -> JointReadout:
+        """Readout errors, stated or measured."""
         isa = evaluator.executor.isa(self._unrolled)
-        places = measured_qubits(isa, self._unrolled.num_steps, self._unrolled.num_bits)
+        places = self._places(isa)
+        if self._joint:
+            check_no_conditions(isa.circuit.count_ops())
         if self._job.mitigation.readout == "stated":
             noise = _stated(evaluator.executor)
-            flips = {q: noise.flips(q) for step in places for q in step if q >= 0}
-            return readout_correction(places, flips, None)
-        flips = self._measured(evaluator, isa.qubits)
-        return readout_correction(places, flips, self.shots)
+            flips = {p: noise.flips(p[0]) for step in places for p in step if p[0] >= 0}
+            return JointReadout(places, flips, None)
+        kinds = sorted({final for step in places for _, final in step}, reverse=True)
+        measured = {
+            place: pair
+            for final in kinds
+            for place, pair in self._measured(evaluator, isa.qubits, final).items()
+        }
+        known = {place: measured[place] for step in places for place in step if place in measured}
+        return JointReadout(places, known, self.shots)
+
+    def _places(self, isa: ISACircuit) -> list[list[Place]]:
+        return measured_places(isa, self._unrolled.num_steps, self._unrolled.num_clbits)
 
     def _measured(
-        self, evaluator: Evaluator, qubits: tuple[int, ...]
-    ) -> dict[int, tuple[float, float]]:
+        self, evaluator: Evaluator, qubits: tuple[int, ...], final: bool
+    ) -> dict[Place, tuple[float, float]]:
         """Of all qubits in use, so that a device's own qubits are calibrated and no others."""
         on_them = self._job.backend.model_copy(
             update={"initial_layout": qubits, "layout_trials": 0}
         )
         executor = make_sibling(evaluator.executor, on_them, self._job.noise)
-        circuit = calibration_circuit(len(qubits))
-        of_circuit = measured_qubits(executor.isa(circuit), 1, len(qubits))[0]
+        circuit = calibration_circuit(len(qubits), final=final)
+        of_circuit = measured_places(executor.isa(circuit), circuit.num_steps, len(qubits))[0]
         calibrate = evaluator.on(circuit, executor)
+        calibrate.kind = "z"
+        first, prefix = (0, "") if final else (4, "middle-")
         zeros, ones = (
             calibrate.raw_outputs(
-                plan, self.shots, Call(f"mitigation/{name}", (MITIGATION_STREAM, place))
+                plan,
+                self.shots,
+                Call(f"mitigation/{prefix}{name}", (MITIGATION_STREAM, first + place)),
             )
             for place, (name, plan) in enumerate(
-                zip(("zeros", "ones"), calibration_plans(), strict=True)
+                zip(("zeros", "ones"), calibration_plans(final=final), strict=True)
             )
         )
-        return flips_of_calibration(tuple(of_circuit), zeros, ones)
+        return flips_of_calibration(of_circuit, zeros, ones)
 
     def _learned(self, evaluator: Evaluator, first: AffineCorrection) -> AffineCorrection:
         rows, seed = self._job.mitigation.linear_rows, self._job.seed
@@ -209,12 +240,14 @@ def _check(job: Job, unrolled: UnrolledCircuit, objective: Objective) -> None:
             "mitigation.noise_factors and backend.decoupling on a real device: a run keeps one "
             "transpiled circuit, whose pulses cannot be folded; set one of the two"
         )
-    lines = spec.readout != "none" or spec.linear_rows > 0
-    if lines and (job.readout.output != "z" or unrolled.cell.postselected):
+    if spec.linear_rows and (job.readout.output != "z" or unrolled.cell.postselected):
         raise SpecError(
-            "[mitigation] corrects outputs <Z> of cells without post-selection: set "
-            'readout.output = "z", or remove [mitigation]'
+            "mitigation.linear_rows corrects outputs <Z> of cells without post-selection: set "
+            'readout.output = "z", or remove it'
         )
+    joint = job.readout.output != "z" or bool(unrolled.cell.postselected)
+    if joint and spec.readout != "none" and job.backend.sampling != "joint":
+        raise SpecError('mitigation.readout of joint bits needs backend.sampling = "joint"')
     if objective.reads_counts:
         raise SpecError(
             f"loss.name = {job.loss.name!r} is estimated from counts, which mitigation does not "
