@@ -52,7 +52,12 @@ def test_a_learned_line_brings_outputs_of_a_device_nearer() -> None:
     ("overrides", "message"),
     [
         (
-            ("readout.output=probabilities", "readout.head=linear", *READOUT),
+            (
+                "readout.output=probabilities",
+                "readout.head=linear",
+                "mitigation.linear_rows=20",
+                *READOUT,
+            ),
             "corrects outputs <Z> of cells",
         ),
         ((), "exact without noise states no readout errors"),
