@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import numpy as np
 from qiskit.circuit import Gate, IfElseOp, Measure, QuantumCircuit, Reset
-from qiskit.circuit.library import RZGate
+from qiskit.circuit.library import RZGate, UnitaryGate
 
 from qrnn_qiskit.circuit.rewrite import is_parametrized
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
@@ -75,13 +75,12 @@ class _Errors:
             return None
         key = "decay", times, detuning, time
         if key not in self._known:
-            from qiskit_aer.noise import coherent_unitary_error, thermal_relaxation_error
+            from qiskit_aer.noise import thermal_relaxation_error
 
             error = None if times is None else thermal_relaxation_error(*times, time / SECOND)
             if detuning:
                 # Both are diagonal in phase: their order does not matter.
-                turn = RZGate(2 * np.pi * detuning * time / SECOND).to_matrix()
-                turned = coherent_unitary_error(turn)
+                turned = _coherent(RZGate(2 * np.pi * detuning * time / SECOND))
                 error = turned if error is None else error.compose(turned)
             self._known[key] = error
         return self._known[key]
@@ -92,9 +91,7 @@ class _Errors:
         if gate is not None:
             key = "over", name
             if key not in self._known:
-                from qiskit_aer.noise import coherent_unitary_error
-
-                self._known[key] = coherent_unitary_error(gate.to_matrix())
+                self._known[key] = _coherent(gate)
             yield self._known[key]
         yield self._noise.gate_error(name, qubits)
 
@@ -122,6 +119,13 @@ class _Errors:
 
             self._known[key] = pauli_error([(letter, probability), ("I", 1 - probability)])
         return self._known[key]
+
+
+def _coherent(gate: Gate) -> QuantumError:
+    """A unitary as an error. Aer's own function fails for two qubits near the identity."""
+    from qiskit_aer.noise import QuantumError
+
+    return QuantumError([([(UnitaryGate(gate.to_matrix()), [*range(gate.num_qubits)])], 1.0)])
 
 
 def _events(circuit: QuantumCircuit, table: Timetable) -> list[tuple[int, int, int]]:
