@@ -19,7 +19,8 @@ from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_servi
 from qrnn_qiskit.execution.step_time import step_time
 from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots
 from qrnn_qiskit.run.measure.gradient import Adjoint
-from qrnn_qiskit.run.setup import Setup, method_name
+from qrnn_qiskit.run.method import method_name
+from qrnn_qiskit.run.setup import Setup
 from qrnn_qiskit.spec.noise import DURATIONS_NS
 
 _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
