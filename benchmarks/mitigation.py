@@ -203,22 +203,23 @@ def figure(path: Path, device: str) -> None:
         picture.savefig(path, dpi=144)
 
 
-def decoupling_table(devices: Sequence[str], detuning_khz: float) -> None:
+def decoupling_table(devices: Sequence[str], detunings_khz: Sequence[float]) -> None:
     """Print errors without and with pulses, under a device's noise and with a detuning beside it.
 
     The detuning is Gaussian, constant in a shot and new in the next: outputs are averaged over it
     by Gauss-Hermite quadrature.
     """
-    nodes, shares = np.polynomial.hermite_e.hermegauss(9)
+    nodes, shares = np.polynomial.hermite_e.hermegauss(7)
     plans = [plan_at(point) for point in range(POINTS)]
     ideal = [ExactExecutor().exact_outputs(UNROLLED, plan, "z").mean for plan in plans]
     kinds: tuple[Decoupling, ...] = ("none", "xx", "xy4")
-    print("| device | pulses | its noise | with a detuning of " + f"{detuning_khz:g} kHz rms |")
-    print("| --- | --- | --- | --- |")
+    heads = ["its noise", *(f"and {khz:g} kHz rms" for khz in detunings_khz)]
+    print("| device | pulses | " + " | ".join(heads) + " |")
+    print("| --- | --- |" + " --- |" * len(heads))
     for device in devices:
         for kind in kinds:
             cells = []
-            for khz in (np.zeros(1), detuning_khz * nodes):
+            for khz in (np.zeros(1), *(rms * nodes for rms in detunings_khz)):
                 share = np.ones(1) if len(khz) == 1 else shares / shares.sum()
                 seen: list[Array] = [np.zeros(())] * POINTS
                 for value, weight in zip(khz, share, strict=True):
@@ -249,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--decoupling", action="store_true")
-    parser.add_argument("--detuning-khz", type=float, default=10.0)
+    parser.add_argument("--detuning-khz", nargs="+", type=float, default=[10.0, 30.0])
     parser.add_argument(
         "--devices", nargs="+", default=["fake_boston", "fake_marrakesh", "fake_torino"]
     )
