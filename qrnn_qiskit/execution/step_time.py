@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, final
 
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import stated_seconds
+from qrnn_qiskit.execution.noise.model import MEASUREMENTS
 from qrnn_qiskit.execution.timetable import SECOND, femtoseconds, timetable
 
 
@@ -18,7 +20,8 @@ class StepTime:
     """A step of a transpiled circuit.
 
     Attributes:
-        seconds: the circuit's length over its number of steps.
+        seconds: the longest time from a step's first measurement to the next step's; the circuit's
+            length where there is one step.
         t1: s, the shortest of the qubits in use; None where nobody knows.
         qubit: the one with it.
     """
@@ -46,7 +49,18 @@ def step_time(executor: Executor, unrolled: UnrolledCircuit) -> StepTime | None:
         return femtoseconds(seconds(name, qubits))
 
     latency = femtoseconds(noise.latency) if noise else 0
-    length = timetable(isa.circuit, duration, latency, target.dt).length / SECOND
+    table = timetable(isa.circuit, duration, latency, target.dt)
+    measured = [
+        (item.clbits[0], slot.start)
+        for item, slot in zip(isa.circuit.data, table.slots, strict=True)
+        if item.operation.name in MEASUREMENTS
+    ]
+    starts = [
+        min(found)
+        for register in isa.circuit.cregs[: unrolled.num_steps]
+        if (found := [start for bit, start in measured if bit in register])
+    ]
+    length = max((b - a for a, b in pairwise(starts)), default=table.length)
     times = dict[int, float]()
     for qubit in isa.qubits:
         if noise:
@@ -57,7 +71,7 @@ def step_time(executor: Executor, unrolled: UnrolledCircuit) -> StepTime | None:
         if t1:
             times[qubit] = t1
     worst = min(times, key=lambda q: times[q], default=-1)
-    return StepTime(length / unrolled.num_steps, times.get(worst), worst)
+    return StepTime(length / SECOND, times.get(worst), worst)
 
 
 def check_step(executor: Executor, unrolled: UnrolledCircuit, limit: float | None) -> None:
