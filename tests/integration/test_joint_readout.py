@@ -90,6 +90,25 @@ def test_sampled_gradient_scatters_around_the_ideal_one(job: Path) -> None:
     assert np.max(np.abs(z)) < FALSE_ALARM_Z
 
 
+def test_extrapolated_postselected_outputs(job: Path) -> None:
+    """With joint readout beside it: nearer to the ideal ones; both routes to a gradient agree."""
+    noise = ("noise.depolarizing_2q=0.02", *FLIPS, "mitigation.readout=stated")
+    factors = "mitigation.noise_factors=[1,3]"
+    ideal = np.array([outputs_of(WEIGHTS, each) for each in FEATURES])[:, :, None]
+    plain, better = (
+        float(np.max(np.abs(np.array(answer(job, *noise, *more)["outputs"]) - ideal)))
+        for more in ((), (factors,))
+    )
+    assert better < 0.4 * plain
+    one, other = (
+        np.array(
+            gradient_job(job, overrides=(*noise, factors, f"gradient.method={method}"))["gradient"]
+        )
+        for method in ("adjoint", "parameter_shift")
+    )
+    assert one == pytest.approx(other, abs=1e-10)
+
+
 def test_probabilities_of_a_step(tmp_path: Path, job: Path) -> None:
     kind = ("readout.output=probabilities", "readout.head=linear")
     ideal = np.array(answer(job, *kind)["outputs"])

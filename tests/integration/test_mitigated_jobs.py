@@ -231,3 +231,25 @@ def test_a_device_itself_is_refused_too() -> None:
     device = ("backend.name=fake_marrakesh", "backend.shots=10", "backend.longest_step=0.001")
     with pytest.raises(QRNNError, match="of T1 = .* on fake_marrakesh|on fake_marrakesh, "):
         small_outputs(*SMALLER, *device)
+
+
+@pytest.mark.filterwarnings("ignore:extrapolation of")
+def test_all_of_it_on_a_fake_device() -> None:
+    """Through IBM's client: pulses, noise factors, measured readout. False alarm 1e-6."""
+    device = ("backend.name=fake_marrakesh", "backend.shots=500", "mitigation.shots=500")
+    mended = (
+        "backend.decoupling=xx",
+        "mitigation.readout=measured",
+        "mitigation.noise_factors=[1,3]",
+    )
+    ideal = np.array(small_outputs(*SMALLER)["outputs"])
+    found = small_outputs(*SMALLER, *device, *mended)
+    # What is left of the bias is far below the error bars of so few shots.
+    z = (np.array(found["outputs"]) - ideal) / np.array(found["standard_errors"])
+    assert np.max(np.abs(z)) < 5.9
+
+
+def test_too_many_factors_for_an_optimal_allocation() -> None:
+    many = ("mitigation.noise_factors=[1,3,5]", "backend.shots=1000", "gradient.method=auto")
+    with pytest.raises(QRNNError, match="too few for 3 factors; set gradient.allocation"):
+        small_outputs(*NOISY, *many)

@@ -7,7 +7,7 @@ from typing import Any, final
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.execution.executor import Executor
-from qrnn_qiskit.execution.isa import folded, stated_seconds
+from qrnn_qiskit.execution.isa import ISACircuit, folded, stated_seconds
 from qrnn_qiskit.execution.make import make_sibling
 from qrnn_qiskit.execution.mitigation.zero_noise import shared, weights
 from qrnn_qiskit.execution.service import Resumable
@@ -37,18 +37,22 @@ class Extrapolation:
         self._job = job
         self._unrolled = unrolled
         self._executors = [base]
+        self._isa: ISACircuit | None = None
 
     @property
     def executors(self) -> list[Executor]:
         """One for each factor, the first as the job has it."""
         base = self._executors[0]
+        isa = base.isa(self._unrolled)
+        if isa is not self._isa:  # a run that continues brings back the circuit it began with
+            self._isa, self._executors = isa, [base]
         for factor in self.factors[len(self._executors) :]:
             made = make_sibling(base, self._job.backend, self._job.noise, folds=factor)
             if isinstance(made, Resumable):
                 # Another calibration may have come since the run's circuit was transpiled.
                 target: Any = getattr(made, "target", None)
-                isa = folded(base.isa(self._unrolled), factor, stated_seconds(target), target.dt)
-                made.use_isa(self._unrolled, isa)
+                raised = folded(isa, factor, stated_seconds(target), target.dt)
+                made.use_isa(self._unrolled, raised)
             self._executors.append(made)
         return self._executors
 

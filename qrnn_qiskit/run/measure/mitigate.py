@@ -28,6 +28,7 @@ from qrnn_qiskit.execution.mitigation.readout import (
     readout_correction,
 )
 from qrnn_qiskit.execution.noise import Noise, device_noise
+from qrnn_qiskit.gradients.allocation import MIN_SHOTS
 from qrnn_qiskit.gradients.plan import forward_plan
 from qrnn_qiskit.occurrence import OccurrenceTable
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
@@ -239,6 +240,13 @@ def _check(job: Job, unrolled: UnrolledCircuit, objective: Objective) -> None:
         raise SpecError(
             "mitigation.noise_factors and backend.decoupling on a real device: a run keeps one "
             "transpiled circuit, whose pulses cannot be folded; set one of the two"
+        )
+    allocation = job.gradient.allocation or ("optimal" if job.gradient.method == "auto" else "")
+    sampled = job.backend.shots is not None or job.gradient.shots_total is not None
+    if sampled and allocation == "optimal" and 2 * len(spec.noise_factors) > MIN_SHOTS:
+        raise SpecError(
+            f"mitigation.noise_factors: optimal allocation may give a row {MIN_SHOTS} shots, too "
+            f'few for {len(spec.noise_factors)} factors; set gradient.allocation = "uniform"'
         )
     if spec.linear_rows and (job.readout.output != "z" or unrolled.cell.postselected):
         raise SpecError(
