@@ -200,6 +200,12 @@ def to_isa(
             f"backend.initial_layout = {list(layout)}: name {circuit.num_qubits} different "
             "physical qubits, one for each qubit of the cell"
         )
+    unknown = [q for q in layout or () if q >= (target.num_qubits or circuit.num_qubits)]
+    if unknown:
+        raise BackendError(
+            f"backend.initial_layout = {list(layout or ())}: the backend has no qubit "
+            f"{unknown[0]}, only 0 to {(target.num_qubits or circuit.num_qubits) - 1}"
+        )
     tried: list[tuple[float, QuantumCircuit]] = []
     branches = layout is None and circuit.count_ops().get("if_else")
     # Without couplings there is nothing to choose.

@@ -20,7 +20,7 @@ from qrnn_qiskit.execution.step_time import step_time
 from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.method import method_name
-from qrnn_qiskit.run.setup import Setup
+from qrnn_qiskit.run.setup import Setup, check_steps
 from qrnn_qiskit.spec.noise import DURATIONS_NS
 
 _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
@@ -270,12 +270,14 @@ def _of_the_target(setup: Setup) -> dict[str, Any]:
 
 
 def check_budget(setup: Setup) -> None:
-    """Refuse a job that costs more than its budget, or whose shots are too few for its rows.
+    """Refuse a job that costs more than its budget, or that the device cannot do any good.
 
     Raises:
-        BackendError: if `gradient.shots_total` is too small.
+        BackendError: if `gradient.shots_total` is too small for the rows, or a step is too long for
+            T1.
         BudgetError: by how much, and what to change.
     """
+    check_steps(setup)
     plan = plan_job(setup)
     if setup.job.backend.is_service and setup.job.budget.qpu_seconds is None:
         raise BudgetError(

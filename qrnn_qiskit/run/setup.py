@@ -162,12 +162,22 @@ def make_evaluator(
         submission=submission,
         charge=charge,
     )
-    if setup.job.backend.is_device or (setup.job.noise is not None and setup.job.noise.device):
-        check_step(setup.executor, setup.unrolled, setup.job.backend.longest_step)
+    check_steps(setup)
     if setup.mitigation is not None:
         weights, _ = setup.split_parameters(setup.initial)
         setup.mitigation.apply_to(evaluator, weights, setup.forward_shots)
     return evaluator
+
+
+def check_steps(setup: Setup) -> None:
+    """Refuse a device, or its noise, on which a step is too long for T1.
+
+    Raises:
+        BackendError: with the figures.
+    """
+    backend, noise = setup.job.backend, setup.job.noise
+    if backend.is_device or (noise is not None and noise.device):
+        check_step(setup.executor, setup.unrolled, backend.longest_step)
 
 
 def make_cell(spec: CellSpec) -> Cell:
