@@ -13,6 +13,7 @@ import numpy as np
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit import FAMILIES, Cell, UnrolledCircuit, load_cell, unroll
 from qrnn_qiskit.errors import DataError, SpecError
+from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.make import make_executor, pinned
 from qrnn_qiskit.execution.step_time import check_step
@@ -25,6 +26,7 @@ from qrnn_qiskit.learning.labels import check_labels, check_readout
 from qrnn_qiskit.learning.plugins import LOSSES, OPTIMIZERS, LabelLoss, Loss
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
+from qrnn_qiskit.run.cells import check_for_device
 from qrnn_qiskit.run.measure.evaluator import Evaluator
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.measure.mitigate import Mitigation
@@ -177,7 +179,8 @@ def check_steps(setup: Setup) -> None:
     """
     backend, noise = setup.job.backend, setup.job.noise
     if backend.is_device or (noise is not None and noise.device):
-        check_step(setup.executor, setup.unrolled, backend.longest_step)
+        for member in members_of(setup.executor):
+            check_step(member, setup.unrolled, backend.longest_step)
 
 
 def make_cell(spec: CellSpec) -> Cell:
@@ -192,12 +195,18 @@ def make_cell(spec: CellSpec) -> Cell:
     return cell
 
 
-def make_setup(job: Job, splits: Splits | None = None) -> Setup:
+def make_setup(
+    job: Job,
+    splits: Splits | None = None,
+    *,
+    prepare: Callable[[Executor, UnrolledCircuit], object] | None = None,
+) -> Setup:
     """Make everything a job needs.
 
     Args:
         job: the resolved job.
         splits: data to use instead of the job's own.
+        prepare: called before the circuit is transpiled for the executor.
 
     Raises:
         QRNNError: naming the key, the file and the remedy.
@@ -205,6 +214,7 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     if job.noise is not None:
         job = job.model_copy(update={"noise": pinned(job.noise)})
     cell = make_cell(job.cell)
+    check_for_device(job)
     rule = make_rule(job)
     executor = make_executor(job.backend, job.noise)
     if splits is None:
@@ -218,6 +228,8 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
             f"has {cell.num_features}: {', '.join(cell.feature_names) or 'none'}"
         )
     unrolled = unroll(cell, train.num_steps)
+    if prepare is not None:
+        prepare(executor, unrolled)
     objective = make_objective(job, unrolled, splits)
     shots = make_shots(job)
     if job.backend.tiles != 1:

@@ -180,8 +180,7 @@ def test_a_plan_counts_the_qpu_jobs_of_each_noise_factor() -> None:
     assert three["jobs"] == 3 * alone["jobs"]
     assert three["shots_total"] == alone["shots_total"]
     # Circuits are longer, and each QPU job costs time of its own.
-    assert three["qpu_seconds"] > alone["qpu_seconds"]
-    assert three["circuit_us"] > 1.2 * alone["circuit_us"]
+    assert three["qpu_seconds"] > alone["qpu_seconds"] + 1.9 * (three["jobs"] - alone["jobs"])
 
 
 def test_warning_where_extrapolation_does_not_pay() -> None:

@@ -231,6 +231,11 @@ def _check(job: Job, unrolled: UnrolledCircuit, objective: Objective) -> None:
     spec = job.mitigation
     if job.kind == "compare":
         raise SpecError("[mitigation] is not for kind = 'compare': remove it")
+    if len(job.backend.names) > 1:
+        raise SpecError(
+            "[mitigation] is not for several devices, whose errors differ: give one "
+            "backend.name, or remove [mitigation]"
+        )
     if job.backend.tiles != 1:
         raise SpecError(
             "[mitigation] is not for backend.tiles: readout errors and times of measurement differ "
