@@ -90,10 +90,11 @@ class PackedBits:
         for start, stop in _chunks(self.count, size):
             shots = slice(first_shot[start], first_shot[stop])
             unpacked = self.unpack(shots)
-            if inverse is None:
-                values = _values(unpacked, kind, self.postselected)
-            else:
-                values = _weighted(unpacked, kind, self.postselected, inverse)
+            values: NDArray[np.generic] = (
+                _values(unpacked, kind, self.postselected)
+                if inverse is None
+                else _weighted(unpacked, kind, self.postselected, inverse)
+            )
             values = values.reshape(stop - start, -1, size)
             # Unless they are weighted, values are -1, 0 and 1: single precision adds up this many
             # of them without error.

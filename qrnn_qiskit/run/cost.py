@@ -24,10 +24,9 @@ from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_servi
 from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.method import method_name
-from qrnn_qiskit.run.on_target import of_mitigation, of_the_target, shares
+from qrnn_qiskit.run.on_target import money, of_mitigation, of_the_target, shares
 from qrnn_qiskit.run.service.spending import HOUR_S
 from qrnn_qiskit.run.setup import Setup, check_steps
-from qrnn_qiskit.spec.backend import BudgetSpec
 
 _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 
@@ -103,7 +102,7 @@ def mitigation_cost(setup: Setup) -> list[EvaluationCost]:
         seconds = SECONDS_PER_JOB * jobs + each * executions if each else 0.0
         found.append(EvaluationCost(calibration, executions, jobs, seconds, executions))
     if learned:
-        found.append(_cost(setup, np.arange(learned), np.ones(learned, dtype=np.int64), shots))
+        found.append(forecast_cost(setup, learned, shots))
     return found
 
 
@@ -218,7 +217,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "jobs": jobs,
         "shots_total": shots,
         "qpu_seconds": round(seconds, 1),
-        **_money(job.budget, seconds),
+        **money(job.budget, seconds),
         "budget_shots": job.budget.shots,
         "budget_qpu_seconds": job.budget.qpu_seconds,
         "within_budget": not any(
@@ -233,13 +232,6 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         **_on_device(setup, jobs, executions),
         **_of_tiles(setup, jobs, shots, executions),
     }
-
-
-def _money(budget: BudgetSpec, seconds: float) -> dict[str, Any]:
-    """The price, where the job says what a QPU second costs."""
-    if budget.money_per_second is None:
-        return {}
-    return {"money": round(seconds * budget.money_per_second, 2), "budget_money": budget.money}
 
 
 def _limits(

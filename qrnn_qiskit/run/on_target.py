@@ -1,4 +1,4 @@
-"""What a plan says of the device, simulated or not, and of mitigation there."""
+"""What a plan says of the device, simulated or not, of mitigation there, and of the price."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from qrnn_qiskit.execution.layout import predicted_error
 from qrnn_qiskit.execution.reset import describe_reset
 from qrnn_qiskit.execution.step_time import step_time
 from qrnn_qiskit.run.setup import Setup
+from qrnn_qiskit.spec.backend import BudgetSpec
 from qrnn_qiskit.spec.noise import DURATIONS_NS
 
 
@@ -55,3 +56,10 @@ def shares(setup: Setup, member: Executor, shots: int) -> list[tuple[Executor, i
         return [(member, shots)]
     shares = over.shots(shots)
     return [(e, s) for e, s in zip(over.executors, shares, strict=True) if s is not None]
+
+
+def money(budget: BudgetSpec, seconds: float) -> dict[str, Any]:
+    """The price, where the job says what a QPU second costs."""
+    if budget.money_per_second is None:
+        return {}
+    return {"money": round(seconds * budget.money_per_second, 2), "budget_money": budget.money}

@@ -14,7 +14,7 @@ from qrnn_qiskit.emulator import AerRunner, EmulatedService, RunRequest
 from qrnn_qiskit.emulator.program import Bits
 from qrnn_qiskit.execution.backends import ibm_client
 from qrnn_qiskit.run.jobs import evaluate_job, plan_job
-from qrnn_qiskit.run.service import submission
+from qrnn_qiskit.run.service import waiting
 from tests.integration.service_harness import DEVICE, TOKEN
 
 DEVICE_JOB = (
@@ -42,8 +42,8 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedService]:
         for name, value in running.client_environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(ibm_client, "arguments", running.client_kwargs(TOKEN))
-        monkeypatch.setattr(submission, "FIRST_POLL_S", 0.02)
-        monkeypatch.setattr(submission, "LAST_POLL_S", 0.1)
+        monkeypatch.setattr(waiting, "FIRST_POLL_S", 0.02)
+        monkeypatch.setattr(waiting, "LAST_POLL_S", 0.1)
         yield running
 
 
