@@ -142,10 +142,11 @@ class Evaluator:
             return self._measured(plan, shots, call)
         shares = over.shots(shots)
         parts = []
-        for factor, executor, share in zip(over.factors, over.executors, shares, strict=True):
+        for number, (factor, share) in enumerate(zip(over.factors, shares, strict=True)):
             at, place = self, call
             if factor > 1:
-                at = self.on(self.unrolled, executor)
+                # Asked for anew: the factor before may have moved the circuit on the device.
+                at = self.on(self.unrolled, over.executors[number])
                 at._read = self._read
                 place = Call(f"{call.address}/noise-{factor}", (*call.spawn_key, factor))
             parts.append(at._measured(plan, share, place))
