@@ -2,9 +2,11 @@
 
     python benchmarks/mitigation.py                  the table of docs/noise.md, about a minute
     python benchmarks/mitigation.py --figure PATH    its figure
+    python benchmarks/mitigation.py --decoupling     errors with pulses on waiting qubits
 
 All methods get the same shots for each row of a gradient; extrapolation shares them out between its
-two noise factors. Calibration and learning rows are made once for a whole training and not counted.
+two noise factors, as jobs do. Calibration and learning rows are made once for a whole training and
+not counted.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from qrnn_qiskit.execution.isa import TranspileOptions
 from qrnn_qiskit.execution.make import make_noise
 from qrnn_qiskit.execution.mitigation.affine import AffineCorrection, no_correction
 from qrnn_qiskit.execution.mitigation.linear import learned_correction
-from qrnn_qiskit.execution.mitigation.readout import measured_qubits, readout_correction
-from qrnn_qiskit.execution.mitigation.zero_noise import extrapolate, weights
+from qrnn_qiskit.execution.mitigation.readout import measured_places, readout_correction
+from qrnn_qiskit.execution.mitigation.zero_noise import extrapolate, shared
 from qrnn_qiskit.gradients import GradientProblem
 from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
+from qrnn_qiskit.spec.backend import Decoupling
 from qrnn_qiskit.spec.noise import NoiseSpec
 
 Array = NDArray[np.float64]
@@ -73,24 +76,23 @@ class Measured:
             ExactExecutor(noise, TranspileOptions(layout_trials=4, folds=f)) for f in method.folds
         ]
         self.method = method
-        self.coefficients = weights(method.folds) if len(method.folds) > 1 else np.ones(1)
         self.correction = no_correction(STEPS, UNROLLED.num_bits)
         if method.readout and noise is not None:
-            places = measured_qubits(self.executors[0].isa(UNROLLED), STEPS, UNROLLED.num_bits)
-            flips = {q: noise.flips(q) for step in places for q in step}
+            places = measured_places(self.executors[0].isa(UNROLLED), STEPS, UNROLLED.num_bits)
+            flips = {place: noise.flips(place[0]) for step in places for place in step}
             self.correction = readout_correction(places, flips, None)
         if method.line:
             self.correction = self._learned(seed).after(self.correction)
 
     def outputs(self, plan: EvaluationPlan, shots: int | None, seed: int) -> Outputs:
         """Corrected outputs; each of the folded circuits gets its part of the shots."""
+        folds = self.method.folds
+        shares = [shots] if shots is None or len(folds) == 1 else shared(shots, folds)
         parts = [
             executor.exact_outputs(UNROLLED, plan, "z")
             if shots is None
             else executor.fetch(
-                executor.submit(
-                    UNROLLED, EvaluationRequest(plan, shots // len(self.executors), seed + i)
-                )
+                executor.submit(UNROLLED, EvaluationRequest(plan, shares[i] or 0, seed + i))
             ).outputs("z")
             for i, executor in enumerate(self.executors)
         ]
@@ -179,6 +181,7 @@ def figure(path: Path, device: str) -> None:
             (LINES[0], ()),
             (LINES[1], ("mitigation.readout=stated",)),
             (LINES[2], ("mitigation.linear_rows=40",)),
+            (LINES[3], ("mitigation.readout=stated", "mitigation.noise_factors=[1,3]")),
         ):
             losses = [final_loss(device, scale, overrides) for scale in scales]
             training.plot(scales, losses, color=color, marker=marker, markersize=4)
@@ -199,6 +202,38 @@ def figure(path: Path, device: str) -> None:
         picture.savefig(path, dpi=144)
 
 
+def decoupling_table(devices: Sequence[str], detunings_khz: Sequence[float]) -> None:
+    """Print errors without and with pulses, under a device's noise and with a detuning beside it.
+
+    The detuning is Gaussian, constant in a shot and new in the next: outputs are averaged over it
+    by Gauss-Hermite quadrature.
+    """
+    nodes, shares = np.polynomial.hermite_e.hermegauss(7)
+    plans = [plan_at(point) for point in range(POINTS)]
+    ideal = [ExactExecutor().exact_outputs(UNROLLED, plan, "z").mean for plan in plans]
+    kinds: tuple[Decoupling, ...] = ("none", "xx", "xy4")
+    heads = ["its noise", *(f"and {khz:g} kHz rms" for khz in detunings_khz)]
+    print("| device | pulses | " + " | ".join(heads) + " |")
+    print("| --- | --- |" + " --- |" * len(heads))
+    for device in devices:
+        for kind in kinds:
+            cells = []
+            for khz in (np.zeros(1), *(rms * nodes for rms in detunings_khz)):
+                share = np.ones(1) if len(khz) == 1 else shares / shares.sum()
+                seen: list[Array] = [np.zeros(())] * POINTS
+                for value, weight in zip(khz, share, strict=True):
+                    noise = make_noise(NoiseSpec(device=device, detuning_khz=float(value)))
+                    executor = ExactExecutor(
+                        noise, TranspileOptions(layout_trials=4, decoupling=kind)
+                    )
+                    for i, plan in enumerate(plans):
+                        mean = executor.exact_outputs(UNROLLED, plan, "z").mean
+                        seen[i] = seen[i] + weight * mean
+                off = [np.mean((a - b) ** 2) for a, b in zip(seen, ideal, strict=True)]
+                cells.append(f"{np.sqrt(np.mean(off)):.4f}")
+            print(f"| {device} | {kind} | " + " | ".join(cells) + " |", flush=True)
+
+
 def final_loss(device: str, scale: float, overrides: tuple[str, ...]) -> float:
     """Best loss of a training under a device's noise."""
     from qrnn_qiskit.run.runs import run_job
@@ -213,6 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, or draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--figure", type=Path)
+    parser.add_argument("--decoupling", action="store_true")
+    parser.add_argument("--detuning-khz", nargs="+", type=float, default=[10.0, 30.0])
     parser.add_argument(
         "--devices", nargs="+", default=["fake_boston", "fake_marrakesh", "fake_torino"]
     )
@@ -220,6 +257,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     if chosen.figure:
         figure(chosen.figure, "fake_marrakesh")
+    elif chosen.decoupling:
+        decoupling_table(chosen.devices, chosen.detuning_khz)
     else:
         table(chosen.devices, [None, *chosen.shots])
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -73,3 +73,14 @@ class OccurrenceTable:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def with_influence_of(table: OccurrenceTable, others: Iterable[OccurrenceTable]) -> OccurrenceTable:
+    """The table with the influence that its occurrences have in any of several tables."""
+    tables = [table, *others]
+
+    def union() -> Mask:
+        found: Mask = np.any([each.influence for each in tables], axis=0)
+        return found
+
+    return replace(table, reach=Reach(union))

@@ -13,7 +13,7 @@ from typing import Final, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from qrnn_qiskit.estimate import Outputs
+from qrnn_qiskit.estimate import Array, Outputs
 
 OutputKind = Literal["z", "probabilities"]
 CHUNK_BYTES: Final = 16 << 20  # of unpacked values at a time
@@ -64,7 +64,7 @@ class PackedBits:
             self, packed=self.packed[first[start] : first[stop]], count=self.count[start:stop]
         )
 
-    def outputs(self, kind: OutputKind = "z") -> Outputs:
+    def outputs(self, kind: OutputKind = "z", inverse: Array | None = None) -> Outputs:
         """Mean and single-shot covariance of the outputs of each row.
 
         The covariance of different steps is NaN, for unknown, where shots are marginal; so is
@@ -77,6 +77,8 @@ class PackedBits:
         Args:
             kind: "z" for 1 - 2 bit, K values a step; "probabilities" for the indicator of each
                 joint outcome of a step's bits, 2^K values, bit 0 the least significant.
+            inverse: `[T, bits, true, read]` of each bit's assignment matrix: a shot counts with
+                weights that undo its readout errors in the mean.
         """
         num_outputs = self.num_bits - len(self.postselected)
         width = num_outputs if kind == "z" else 2**num_outputs
@@ -87,11 +89,18 @@ class PackedBits:
         first_shot = np.concatenate([[0], np.cumsum(self.count)])
         for start, stop in _chunks(self.count, size):
             shots = slice(first_shot[start], first_shot[stop])
-            values = _values(self.unpack(shots), kind, self.postselected)
+            unpacked = self.unpack(shots)
+            values: NDArray[np.generic] = (
+                _values(unpacked, kind, self.postselected)
+                if inverse is None
+                else _weighted(unpacked, kind, self.postselected, inverse)
+            )
             values = values.reshape(stop - start, -1, size)
-            # Values are -1, 0 and 1: single precision adds up this many of them without error.
+            # Unless they are weighted, values are -1, 0 and 1: single precision adds up this many
+            # of them without error.
             number = values.shape[1]
-            exact = values.astype(np.float32 if number < 1 << 24 else np.float64)
+            single = inverse is None and number < 1 << 24
+            exact = values.astype(np.float32 if single else np.float64)
             products = np.matmul(exact.transpose(0, 2, 1), exact).astype(np.float64)
             found = exact.sum(axis=1, dtype=np.float64) / number
             mean[start:stop] = found
@@ -134,6 +143,26 @@ def _values(
     outcome = (bits * weights).sum(axis=2)
     indicator: NDArray[np.int8] = outcome[..., None] == np.arange(2 ** bits.shape[2])
     return indicator.view(np.int8)
+
+
+def _weighted(
+    bits: NDArray[np.uint8], kind: OutputKind, postselected: tuple[int, ...], inverse: Array
+) -> Array:
+    """`_values` with each indicator of a true bit estimated from the one that was read."""
+    _, steps, width = bits.shape
+    step, bit = np.ogrid[:steps, :width]
+    true = np.moveaxis(inverse, 3, 2)[step, bit, bits]  # [n, T, bits, true]
+    outputs = [k for k in range(width) if k not in postselected]
+    if kind == "z":
+        values = true[:, :, outputs, 0] - true[:, :, outputs, 1]
+    else:
+        values = np.ones((*bits.shape[:2], 1))
+        for k in outputs:  # bit 0 the least significant
+            values = (true[:, :, k, :, None] * values[:, :, None, :]).reshape(*bits.shape[:2], -1)
+    if not postselected:
+        return values
+    kept = np.cumprod(true[:, :, list(postselected), 0].prod(axis=2), axis=1)[..., None]
+    return np.concatenate([values * kept, kept], axis=2)
 
 
 def _chunks(count: NDArray[np.int64], size: int) -> list[tuple[int, int]]:

@@ -32,7 +32,11 @@ SOME: Final = Condition((), 0)
 
 
 def noisy_occurrences(
-    unrolled: UnrolledCircuit, isa: ISACircuit, over_rotations: Mapping[str, Gate] | None = None
+    unrolled: UnrolledCircuit,
+    isa: ISACircuit,
+    over_rotations: Mapping[str, Gate] | None = None,
+    *,
+    detuned: bool = False,
 ) -> OccurrenceTable:
     """The table of occurrences as it holds on a transpiled circuit with noise.
 
@@ -42,11 +46,19 @@ def noisy_occurrences(
         unrolled: the ideal circuit.
         isa: the circuit that runs.
         over_rotations: gates that follow each gate of a name.
+        detuned: whether phases turn while qubits wait, which no argument by letters allows for:
+            then only what is earlier in time is left out.
     """
-    return replace(
-        unrolled.occurrences,
-        reach=Reach(partial(_noisy_influence, unrolled, isa, over_rotations or {})),
-    )
+    if detuned:
+        reach = Reach(partial(_causal, unrolled))
+    else:
+        reach = Reach(partial(_noisy_influence, unrolled, isa, over_rotations or {}))
+    return replace(unrolled.occurrences, reach=reach)
+
+
+def _causal(unrolled: UnrolledCircuit) -> Mask:
+    causal: Mask = unrolled.occurrences.step[:, None] <= np.arange(unrolled.num_steps)
+    return causal
 
 
 def _noisy_influence(

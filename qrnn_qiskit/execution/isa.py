@@ -15,14 +15,16 @@ from qiskit.transpiler import StagedPassManager, Target, generate_preset_pass_ma
 from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.decoupling import decoupled
 from qrnn_qiskit.execution.flat import flat_operations, narrowed
 from qrnn_qiskit.execution.layout import best_placement, moved, predicted_error, used_qubits
-from qrnn_qiskit.execution.mitigation.zero_noise import fold, stretch
+from qrnn_qiskit.execution.mitigation.zero_noise import Seconds, fold, stretch
 from qrnn_qiskit.execution.reset import after_transpiling, before_transpiling, reset_strategy
 from qrnn_qiskit.execution.tiles import choose_tiles, tiled
-from qrnn_qiskit.spec.backend import ResetChoice, TileChoice
+from qrnn_qiskit.spec.backend import Decoupling, ResetChoice, TileChoice
 
 _TILES: Final = "tiles"
+_MOST_LATENCY_S: Final = 2e-6  # of feed-forward, which no target states
 # Earlier formats carry expressions in a form whose loading may execute code.
 SAFE_QPY: Final = 13
 
@@ -42,6 +44,7 @@ class TranspileOptions:
         tiles: copies of the circuit on the device; "auto" for as many as fit.
         folds: for zero-noise extrapolation: times that each two-qubit gate is done in a row, and
             factor on the time that measurements and resets take.
+        decoupling: pulses on hidden qubits while others are measured.
     """
 
     optimization_level: int = 1
@@ -52,6 +55,7 @@ class TranspileOptions:
     reset_repeats: int = 1
     tiles: TileChoice = 1
     folds: int = 1
+    decoupling: Decoupling = "none"
 
 
 @final
@@ -145,7 +149,30 @@ def isa_from_bytes(unrolled: UnrolledCircuit, data: bytes) -> ISACircuit:
     return _with_columns(unrolled, circuit, tuple(tuple(tile) for tile in tiles))
 
 
-def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions) -> ISACircuit:
+def folded(isa: ISACircuit, factor: int, seconds: Seconds, dt: float | None) -> ISACircuit:
+    """The same circuit, on the same qubits, with its noise raised by a factor."""
+    longer = fold(stretch(isa.circuit, factor, seconds, dt), factor)
+    return ISACircuit(longer, isa.columns, isa.qubits)
+
+
+def stated_seconds(target: Target) -> Seconds:
+    """Durations as a target states them."""
+
+    def seconds(name: str, qubits: tuple[int, ...]) -> float:
+        places = (target[name] or {}) if name in target.operation_names else {}
+        properties = places.get(qubits)
+        return float((properties.duration if properties else None) or 0.0)
+
+    return seconds
+
+
+def to_isa(
+    unrolled: UnrolledCircuit,
+    target: Target,
+    options: TranspileOptions,
+    seconds: Seconds | None = None,
+    latency: float | None = None,
+) -> ISACircuit:
     """Transpile an unrolled circuit for a target.
 
     Raises:
@@ -173,6 +200,12 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
             f"backend.initial_layout = {list(layout)}: name {circuit.num_qubits} different "
             "physical qubits, one for each qubit of the cell"
         )
+    unknown = [q for q in layout or () if q >= (target.num_qubits or circuit.num_qubits)]
+    if unknown:
+        raise BackendError(
+            f"backend.initial_layout = {list(layout or ())}: the backend has no qubit "
+            f"{unknown[0]}, only 0 to {(target.num_qubits or circuit.num_qubits) - 1}"
+        )
     tried: list[tuple[float, QuantumCircuit]] = []
     branches = layout is None and circuit.count_ops().get("if_else")
     # Without couplings there is nothing to choose.
@@ -182,7 +215,7 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
         if branches:
             start = _layout_with_branches(circuit, target, options, trial)
         isa = narrowed(_manager(target, options, start, trial).run(circuit))
-        isa = after_transpiling(isa, target, options.reset_repeats)
+        isa = after_transpiling(isa, target, options.reset_repeats, options.reset)
         if not trials:
             tried.append((0.0, isa))
         elif layout is None:
@@ -191,8 +224,11 @@ def to_isa(unrolled: UnrolledCircuit, target: Target, options: TranspileOptions)
         else:
             tried.append((predicted_error(isa, target), isa))
     isa = min(tried, key=lambda pair: pair[0])[1]
+    seconds = seconds or stated_seconds(target)
     if options.folds > 1:
-        isa = fold(stretch(isa, options.folds, target), options.folds)
+        isa = fold(stretch(isa, options.folds, seconds, target.dt), options.folds)
+    latencies = (0.0, _MOST_LATENCY_S) if latency is None else (latency,)
+    isa = decoupled(isa, options.decoupling, seconds, latencies=latencies, dt=target.dt)
     tiles: tuple[tuple[int, ...], ...] = ()
     if options.tiles != 1:
         fixed = layout is not None or not trials

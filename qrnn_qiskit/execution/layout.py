@@ -12,7 +12,7 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.transpiler import Target
 
 from qrnn_qiskit.execution.flat import flat_operations
-from qrnn_qiskit.execution.noise.model import MEASUREMENTS, RESETS
+from qrnn_qiskit.execution.noise.model import MEASURE_RESET, MEASUREMENTS, RESETS
 from qrnn_qiskit.execution.timetable import SECOND, femtoseconds, timetable
 
 MOST_PLACEMENTS: Final = 20_000
@@ -134,7 +134,8 @@ def _idle_times(circuit: QuantumCircuit, target: Target) -> dict[int, list[float
             q = circuit.find_bit(qubit).index
             if name not in RESETS and slot.start > last.get(q, slot.start):
                 gaps.setdefault(q, []).append((slot.start - last[q]) / SECOND)
-            last[q] = slot.start if name in MEASUREMENTS else slot.end
+            measured = name in MEASUREMENTS and name != MEASURE_RESET
+            last[q] = slot.start if measured else slot.end
     return gaps
 
 

@@ -23,6 +23,7 @@ from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.noise import Noise
 from qrnn_qiskit.execution.noise.insert import noisy_circuit
 from qrnn_qiskit.execution.noise.model import RESETS, transfer_matrix
+from qrnn_qiskit.execution.reset import with_plain_names
 
 
 @final
@@ -69,7 +70,7 @@ def compile_unrolled(unrolled: UnrolledCircuit) -> CompiledProgram:
 
 def compile_isa(unrolled: UnrolledCircuit, isa: ISACircuit, noise: Noise | None) -> CompiledProgram:
     """The program of an ISA circuit's used qubits, with the noise of the physical ones."""
-    circuit = isa.compact if noise is None else noisy_circuit(isa, noise)
+    circuit = with_plain_names(isa.compact) if noise is None else noisy_circuit(isa, noise)
     return _Compiler(unrolled, noise, isa.qubits).compile(circuit)
 
 

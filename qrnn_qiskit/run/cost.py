@@ -20,14 +20,13 @@ from qrnn_qiskit.execution.isa import (
     shortest_coherence,
 )
 from qrnn_qiskit.execution.layout import predicted_error
-from qrnn_qiskit.execution.reset import describe_reset
 from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_service
 from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.method import method_name
+from qrnn_qiskit.run.on_target import money, of_mitigation, of_the_target, shares
 from qrnn_qiskit.run.service.spending import HOUR_S
-from qrnn_qiskit.run.setup import Setup
-from qrnn_qiskit.spec.backend import BudgetSpec
+from qrnn_qiskit.run.setup import Setup, check_steps
 
 _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 
@@ -80,14 +79,31 @@ def _cost(
     rows = np.bincount(sequence % len(members), repeats, len(members)).astype(int).tolist()
     jobs, seconds = 0, 0.0
     for member, own in zip(members, rows, strict=True):
-        if own and shots:
-            count = len(as_service(member).blocks(setup.unrolled, own, shots))
-            each = execution_seconds(member, setup.unrolled)
+        for executor, share in shares(setup, member, shots) if own and shots else ():
+            count = len(as_service(executor).blocks(setup.unrolled, own, share))
+            each = execution_seconds(executor, setup.unrolled)
             jobs += count
             if each:
-                seconds += SECONDS_PER_JOB * count + each * own * shots / num_tiles(setup)
+                seconds += SECONDS_PER_JOB * count + each * own * share / num_tiles(setup)
     executions = sum(rows) * shots // num_tiles(setup)
     return EvaluationCost(len(sequence), sum(rows) * shots, jobs, seconds, executions)
+
+
+def mitigation_cost(setup: Setup) -> list[EvaluationCost]:
+    """Cost of calibration circuits and of rows to learn from, once in a run."""
+    shots = None if setup.mitigation is None else setup.mitigation.shots
+    if setup.mitigation is None or shots is None:
+        return []
+    calibration, learned = setup.mitigation.calibration_rows, setup.job.mitigation.linear_rows
+    found = []
+    if calibration:  # each preparation is a job
+        jobs = calibration * len(as_service(setup.executor).blocks(setup.unrolled, 1, shots))
+        each, executions = execution_seconds(setup.executor, setup.unrolled), calibration * shots
+        seconds = SECONDS_PER_JOB * jobs + each * executions if each else 0.0
+        found.append(EvaluationCost(calibration, executions, jobs, seconds, executions))
+    if learned:
+        found.append(forecast_cost(setup, learned, shots))
+    return found
 
 
 def tile_check_cost(setup: Setup) -> list[EvaluationCost]:
@@ -127,8 +143,13 @@ def execution_seconds(executor: Executor, unrolled: UnrolledCircuit) -> float:
 def seconds_per_execution(setup: Setup) -> float:
     """`execution_seconds`, on average over several devices."""
     members = members_of(setup.executor)
-    each = [execution_seconds(member, setup.unrolled) for member in members]
-    return sum(each) / len(each)
+    whole = 10_000  # shots of a row
+    each = [
+        execution_seconds(executor, setup.unrolled) * share / whole
+        for member in members
+        for executor, share in shares(setup, member, whole)
+    ]
+    return sum(each) / len(members)
 
 
 def qpu_seconds(setup: Setup, shots: int) -> float:
@@ -169,6 +190,8 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         parts = [(1, gradient)]
     else:
         parts = [(1, forecast_cost(setup, train, setup.forward_shots))]
+    mitigation = mitigation_cost(setup)
+    parts += [(1, part) for part in mitigation]
     if job.kind == "train":
         parts += [(1, part) for part in tile_check_cost(setup)]
     shots = sum(times * part.shots for times, part in parts)
@@ -194,25 +217,21 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "jobs": jobs,
         "shots_total": shots,
         "qpu_seconds": round(seconds, 1),
-        **_money(job.budget, seconds),
+        **money(job.budget, seconds),
         "budget_shots": job.budget.shots,
         "budget_qpu_seconds": job.budget.qpu_seconds,
         "within_budget": not any(
             over(limit, value)
             for _, limit, value in _limits(setup, shots, seconds, jobs, executions)
         ),
-        **_of_the_target(setup),
+        **of_the_target(setup),
+        **of_mitigation(
+            setup, sum(part.rows for part in mitigation), sum(part.shots for part in mitigation)
+        ),
         "exact": isinstance(setup.executor, ExactExecutor) and shots == 0,
         **_on_device(setup, jobs, executions),
         **_of_tiles(setup, jobs, shots, executions),
     }
-
-
-def _money(budget: BudgetSpec, seconds: float) -> dict[str, Any]:
-    """The price, where the job says what a QPU second costs."""
-    if budget.money_per_second is None:
-        return {}
-    return {"money": round(seconds * budget.money_per_second, 2), "budget_money": budget.money}
 
 
 def _limits(
@@ -296,27 +315,15 @@ def _one_of_several(executor: Executor, unrolled: UnrolledCircuit) -> dict[str, 
     }
 
 
-def _of_the_target(setup: Setup) -> dict[str, Any]:
-    """How the device, simulated or not, measures and resets, and what the circuit loses there."""
-    executor = members_of(setup.executor)[0]
-    noise = getattr(executor, "noise", None)
-    target = getattr(executor, "target", None) or (noise.target if noise else None)
-    if target is None:
-        return {}
-    isa = executor.isa(setup.unrolled)
-    return {
-        **describe_reset(setup.unrolled.circuit, isa.circuit, isa.qubits, target),
-        "predicted_error": round(predicted_error(isa.circuit, target), 4),
-    }
-
-
 def check_budget(setup: Setup) -> None:
-    """Refuse a job that costs more than its budget, or whose shots are too few for its rows.
+    """Refuse a job that costs more than its budget, or that the device cannot do any good.
 
     Raises:
-        BackendError: if `gradient.shots_total` is too small.
+        BackendError: if `gradient.shots_total` is too small for the rows, or a step is too long for
+            T1.
         BudgetError: by how much, and what to change.
     """
+    check_steps(setup)
     plan = plan_job(setup)
     if setup.job.backend.is_service and setup.job.budget.qpu_seconds is None:
         raise BudgetError(

@@ -111,6 +111,7 @@ def run_job(
     if job.backend.is_service:
         check_local(ledger_dir or path, _LOCAL)
     setup = make_setup(job)
+    job = setup.job
     OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
     if setup.solves_readout:
         check_reservoir(setup)

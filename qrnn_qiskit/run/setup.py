@@ -13,8 +13,10 @@ import numpy as np
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit import FAMILIES, Cell, UnrolledCircuit, load_cell, unroll
 from qrnn_qiskit.errors import DataError, SpecError
+from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.executor import Executor
-from qrnn_qiskit.execution.make import make_executor
+from qrnn_qiskit.execution.make import make_executor, pinned
+from qrnn_qiskit.execution.step_time import check_step
 from qrnn_qiskit.gradients import GradientProblem, GradientRule
 from qrnn_qiskit.gradients.allocation import MIN_SHOTS
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
@@ -138,7 +140,7 @@ class Setup:
         """The gradient at some weights `[P]` on sequences with features `[B, T, F]`."""
         return GradientProblem(
             self.unrolled.angle_map,
-            self.executor.occurrences(self.unrolled),
+            (self.mitigation or self.executor).occurrences(self.unrolled),
             weights,
             features,
             self.objective.steps,
@@ -162,9 +164,23 @@ def make_evaluator(
         submission=submission,
         charge=charge,
     )
+    check_steps(setup)
     if setup.mitigation is not None:
-        evaluator.correct_by(setup.mitigation.correction)
+        weights, _ = setup.split_parameters(setup.initial)
+        setup.mitigation.apply_to(evaluator, weights, setup.forward_shots)
     return evaluator
+
+
+def check_steps(setup: Setup) -> None:
+    """Refuse a device, or its noise, on which a step is too long for T1.
+
+    Raises:
+        BackendError: with the figures.
+    """
+    backend, noise = setup.job.backend, setup.job.noise
+    if backend.is_device or (noise is not None and noise.device):
+        for member in members_of(setup.executor):
+            check_step(member, setup.unrolled, backend.longest_step)
 
 
 def make_cell(spec: CellSpec) -> Cell:
@@ -195,6 +211,8 @@ def make_setup(
     Raises:
         QRNNError: naming the key, the file and the remedy.
     """
+    if job.noise is not None:
+        job = job.model_copy(update={"noise": pinned(job.noise)})
     cell = make_cell(job.cell)
     check_for_device(job)
     rule = make_rule(job)
@@ -224,14 +242,7 @@ def make_setup(
             unrolled.angle_map.angles(np.zeros(cell.num_weights), part.features)
     mitigation = None
     if job.mitigation.is_on:
-        if job.kind == "compare":
-            raise SpecError("[mitigation] is not for kind = 'compare': remove it")
-        if len(job.backend.names) > 1:
-            raise SpecError(
-                "[mitigation] is not for several devices, whose errors differ: give one "
-                "backend.name, or remove [mitigation]"
-            )
-        mitigation = Mitigation(job, unrolled, train.features)
+        mitigation = Mitigation(job, unrolled, executor, objective, train.features)
     setup = Setup(
         job,
         cell,
@@ -270,11 +281,6 @@ def _check_minimizer(setup: Setup) -> None:
 
 
 def _check_tiles(job: Job) -> None:
-    if job.mitigation.is_on:
-        raise SpecError(
-            "[mitigation] is not for backend.tiles: readout errors and times of measurement differ "
-            "from tile to tile; set backend.tiles = 1, or remove [mitigation]"
-        )
     if job.kind == "compare":
         raise SpecError("backend.tiles is not for kind = 'compare': set backend.tiles = 1")
 

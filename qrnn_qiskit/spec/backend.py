@@ -8,12 +8,14 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from qrnn_qiskit.spec.messages import key_problem
 from qrnn_qiskit.spec.table import (
+    Bound,
     Name,
     Positive,
     Table,
 )
 
-ResetChoice = Literal["auto", "reset", "conditional_x", "fresh_qubits"]
+ResetChoice = Literal["auto", "measure_reset", "reset", "conditional_x", "fresh_qubits"]
+Decoupling = Literal["none", "xx", "xy4"]
 TileChoice = Literal["auto"] | Annotated[int, Field(ge=1)]
 
 
@@ -54,10 +56,20 @@ class BackendSpec(Table):
     )
     reset: ResetChoice = Field(
         "auto",
-        description="What a reset becomes: the device's instruction, X if the qubit was just "
-        "measured in 1, or a fresh qubit; auto takes the first that the device has.",
+        description="What a reset becomes: one instruction with the measurement before it, the "
+        "device's reset, X if the qubit was just measured in 1, or a fresh qubit; auto takes the "
+        "first that the device has, and of the first two the quicker.",
     )
     reset_repeats: Positive = Field(1, description="Resets in the place of each.")
+    decoupling: Decoupling = Field(
+        "none",
+        description="Pulses on hidden qubits while others are measured: X-X or X-Y-X-Y.",
+    )
+    longest_step: Bound = Field(
+        0.5,
+        description="Longest step, as a fraction of the shortest T1 of its qubits; a device on "
+        'which a step is longer is refused. "none" for no bound.',
+    )
 
     tiles: TileChoice = Field(
         1,
@@ -103,6 +115,11 @@ class BackendSpec(Table):
     def is_service(self) -> bool:
         """Whether jobs go to IBM's service, where they are paid for."""
         return self.name == "least_busy" or self.name.startswith("ibm_")
+
+    @property
+    def is_device(self) -> bool:
+        """Whether it is a device, fake or real, and no simulator."""
+        return self.is_service or self.name.startswith("fake_")
 
     @property
     def names(self) -> tuple[str, ...]:

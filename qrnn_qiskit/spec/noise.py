@@ -13,6 +13,7 @@ NotNegative = Annotated[float, Field(ge=0.0)]
 Time = Annotated[float, Field(gt=0.0)]
 Times = Annotated[tuple[Time, ...], Field(strict=False, min_length=1)]
 Probabilities = Annotated[tuple[Probability, ...], Field(strict=False, min_length=1)]
+Numbers = Annotated[tuple[float, ...], Field(strict=False, min_length=1)]
 Pairs = Annotated[tuple[Pair, ...], Field(strict=False, min_length=1)]
 
 PRESETS: Final[dict[str, dict[str, float]]] = {
@@ -72,6 +73,7 @@ _RATES: Final = (
     "measurement_dephasing",
     "over_rotation",
     "over_rotation_proportional",
+    "detuning_khz",
 )
 _TIMES: Final = ("t1_us", "t2_us")
 # What a device knows of itself.
@@ -96,7 +98,22 @@ class NoiseSpec(Table):
     those of the preset, or mean no such error.
     """
 
-    device: Name | None = Field(None, description="Device whose noise is simulated.")
+    device: Name | None = Field(
+        None,
+        description="Device whose noise is simulated: a snapshot (fake_...) or a device of IBM's "
+        "service (ibm_...), whose properties are asked for.",
+    )
+    calibrated: Name | None = Field(
+        None,
+        description="Date and time of a real device's properties, in ISO 8601; a run takes the "
+        "latest ones and keeps to them.",
+    )
+    account: Name | None = Field(
+        None, description="Saved IBM account to ask with; the default one if not given."
+    )
+    instance: Name | None = Field(
+        None, description="IBM instance to ask with; the account's if not given."
+    )
     preset: Literal["good", "typical", "bad"] | None = Field(
         None, description="Round numbers of a device; other keys override them."
     )
@@ -123,6 +140,11 @@ class NoiseSpec(Table):
     feedforward_ns: NotNegative | None = Field(
         None, description="Time from a measurement to a gate that depends on its outcome, in ns."
     )
+    detuning_khz: float | Numbers | None = Field(
+        None,
+        description="Constant detuning of waiting qubits in kHz, which turns their phase; the kind "
+        "of error that decoupling undoes.",
+    )
     idle: bool = Field(True, description="Whether qubits decay while others are at work.")
     reset_error: Probability | Probabilities | None = Field(
         None, description="Probability that a reset leaves |1>."
@@ -143,8 +165,17 @@ class NoiseSpec(Table):
         None, description="Fraction of its angle by which each such gate turns too far."
     )
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the noise is that of a real device."""
+        return (self.device or "").startswith("ibm_")
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        for key in ("calibrated", "account", "instance"):
+            if getattr(self, key) is not None and not self.is_live:
+                allowed = "is for noise.device = 'ibm_...', a device of IBM's service"
+                raise key_problem(key, getattr(self, key), allowed)
         if self.device is not None:
             for key in OF_A_DEVICE:
                 if getattr(self, key) not in (None, 0.0):
@@ -184,7 +215,7 @@ class NoiseSpec(Table):
 
     def values(self) -> dict[str, Any]:
         """What is given, over the preset, before `scale`; without `device`, `preset`, `scale`."""
-        fixed = ("device", "preset", "scale", "idle")
+        fixed = ("device", "calibrated", "account", "instance", "preset", "scale", "idle")
         given = {
             key: value
             for key in type(self).model_fields

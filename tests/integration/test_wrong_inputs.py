@@ -148,6 +148,18 @@ MISTAKES = {
         setting("backend.name=fake_marakesh", "backend.shots=10"),
         ("device 'fake_marakesh' is unknown", "'fake_marrakesh'"),
     ),
+    "qubit that a device does not have": Mistake(
+        setting("noise.device=fake_boston", "backend.initial_layout=[0,999]"),
+        ("backend.initial_layout = [0, 999]", "has no qubit 999, only 0 to 155"),
+    ),
+    "noise factors that are even": Mistake(
+        setting("noise.preset=good", "mitigation.noise_factors=[1,2]"),
+        ("mitigation.noise_factors = [1, 2]", "odd numbers with 1 first"),
+    ),
+    "step too long for T1": Mistake(
+        setting("noise.device=fake_boston", "backend.longest_step=0.001"),
+        ("a step takes", "of T1 =", "raise backend.longest_step"),
+    ),
     "unknown device of noise": Mistake(
         setting(*AER, "noise.device=fake_bosten"), ("'fake_bosten' is unknown", "'fake_boston'")
     ),

@@ -50,8 +50,9 @@ class AerExecutor:
             )
         )
         over = noise.over_rotations if noise else None
+        detuned = noise is not None and any(noise.detuning.values())
         self._tables = PerCircuit(
-            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over)
+            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over, detuned=detuned)
         )
         self._runs = PerCircuit(self._make_run)
         self._results = LocalResults()

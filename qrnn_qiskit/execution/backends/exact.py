@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, Literal, final
 
 import numpy as np
@@ -66,8 +67,9 @@ class ExactExecutor:
         self._circuits = PerCircuit(self._make_isa)
         self._programs = PerCircuit(self._make_program)
         over = noise.over_rotations if noise else None
+        detuned = noise is not None and any(noise.detuning.values())
         self._tables = PerCircuit(
-            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over)
+            lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over, detuned=detuned)
         )
         self._results = LocalResults()
 
@@ -81,6 +83,17 @@ class ExactExecutor:
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs: the unrolled one, or transpiled for the noise's gates."""
         return self._circuits(unrolled)
+
+    def with_readout(self, flips: Mapping[int, tuple[float, float]]) -> ExactExecutor:
+        """The same circuits with other readout errors, by physical qubit."""
+        if self.noise is None:
+            return self
+        readout = dict(self.noise.readout)
+        for qubit, pair in flips.items():
+            readout[qubit] = pair
+        other = ExactExecutor(replace(self.noise, readout=readout))
+        other._circuits = self._circuits
+        return other
 
     def exact_outputs(
         self, unrolled: UnrolledCircuit, plan: EvaluationPlan, kind: OutputKind

@@ -104,7 +104,8 @@ class ServiceExecutor:
         )
         self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
         self._durations = PerCircuit(self._duration)
-        self._fitting = PerCircuit(self._fits)
+        self._look = self._fits  # copies for other circuits look at the run's own
+        self._fitting = PerCircuit(self._look)
         self._jobs: dict[str, RuntimeJobV2] = {}
 
     def single(self) -> ServiceExecutor:
@@ -112,8 +113,24 @@ class ServiceExecutor:
         alone = copy.copy(self)
         alone._isas = PerCircuit(lambda unrolled: self.isa(unrolled).tile(0))
         alone._durations = PerCircuit(alone._duration)
-        alone._fitting = PerCircuit(alone._fits)
+        alone._look = alone._fits
+        alone._fitting = PerCircuit(alone._look)
         return alone
+
+    def sibling(self, transpile: TranspileOptions) -> ServiceExecutor:
+        """The same device and session, for circuits transpiled in another way.
+
+        Its calibration is that of the first one's circuits.
+        """
+        other = copy.copy(self)
+        other._isas = PerCircuit(
+            lambda unrolled: other._checked(to_isa(unrolled, other.target, transpile))
+        )
+        other._tables = PerCircuit(
+            lambda unrolled: noisy_occurrences(unrolled, other.isa(unrolled))
+        )
+        other._durations = PerCircuit(other._duration)
+        return other
 
     def _fits(self, unrolled: UnrolledCircuit) -> ISACircuit:
         return self._checked(self.isa(unrolled))
@@ -169,7 +186,7 @@ class ServiceExecutor:
         if time.monotonic() - self._asked > REFRESH_S:
             self._client.ask(self._backend.refresh)
             self._asked = time.monotonic()
-            self._fitting = PerCircuit(self._fits)
+            self._fitting = PerCircuit(self._look)
         properties = self._client.ask(self._backend.properties)
         return calibration_of(self._fitting(unrolled), self.target, properties)
 

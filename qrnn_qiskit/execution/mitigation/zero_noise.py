@@ -7,18 +7,20 @@ measured and reset, so these windows are lengthened by as much, with delays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit.circuit import Delay, QuantumCircuit
-from qiskit.transpiler import Target
 
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Array, Outputs
 from qrnn_qiskit.execution.noise.model import MEASUREMENTS, RESETS
 
 _SELF_INVERSE: Final = ("x", "cz", "cx", "ecr")
+Seconds = Callable[[str, tuple[int, ...]], float]
+"""(instruction, physical qubits) to its duration in s, 0 where nobody knows."""
 _LEFT_ALONE: Final = ("rz", "barrier", "delay", "if_else", *MEASUREMENTS, *RESETS)
 
 
@@ -52,7 +54,9 @@ def fold(circuit: QuantumCircuit, factor: int) -> QuantumCircuit:
     return folded
 
 
-def stretch(circuit: QuantumCircuit, factor: int, target: Target) -> QuantumCircuit:
+def stretch(
+    circuit: QuantumCircuit, factor: int, seconds: Seconds, dt: float | None
+) -> QuantumCircuit:
     """The transpiled circuit with each measurement and reset made `factor` times as long.
 
     The delay is on the qubit that was measured or reset, where it does no harm: in |0> nothing
@@ -61,7 +65,8 @@ def stretch(circuit: QuantumCircuit, factor: int, target: Target) -> QuantumCirc
     Args:
         circuit: transpiled.
         factor: at least 1.
-        target: of the device, with its durations.
+        seconds: duration of each measurement and reset.
+        dt: s of one time unit of the device; None for delays in s.
     """
     stretched = circuit.copy_empty_like()
     for item in circuit.data:
@@ -69,10 +74,9 @@ def stretch(circuit: QuantumCircuit, factor: int, target: Target) -> QuantumCirc
         name = item.operation.name
         if factor > 1 and name in (*MEASUREMENTS, *RESETS):
             place = tuple(circuit.find_bit(q).index for q in item.qubits)
-            properties = (target[name] or {}).get(place)
-            duration = properties.duration if properties else None
+            duration = seconds(name, place)
             if duration:
-                stretched.append(_delay((factor - 1) * duration, target.dt), item.qubits)
+                stretched.append(_delay((factor - 1) * duration, dt), item.qubits)
     return stretched
 
 
@@ -96,6 +100,25 @@ def weights(factors: Sequence[float], order: int = 1) -> Array:
     return coefficients
 
 
+def shared(shots: int, factors: Sequence[float], order: int = 1) -> list[int]:
+    """Shots of a row at each noise factor, together `shots`, at least 2 each.
+
+    In proportion to the size of the coefficients: the least variance of the extrapolated value.
+
+    Raises:
+        BackendError: for too few shots.
+    """
+    if shots < 2 * len(factors):
+        raise BackendError(
+            f"{shots} shots of a row are too few for {len(factors)} mitigation.noise_factors: at "
+            f"least {2 * len(factors)}"
+        )
+    size = np.abs(weights(factors, order))
+    parts = 2 + np.floor((shots - 2 * len(factors)) * size / size.sum()).astype(int)
+    parts[int(np.argmax(size))] += shots - int(parts.sum())
+    return [int(part) for part in parts]
+
+
 def extrapolate(outputs: Sequence[Outputs], factors: Sequence[float], order: int = 1) -> Outputs:
     """Outputs at zero noise of rows measured at several noise factors.
 
@@ -103,15 +126,19 @@ def extrapolate(outputs: Sequence[Outputs], factors: Sequence[float], order: int
         outputs: `[R, T, K]` for each factor, independent of each other.
         factors: of the noise.
         order: of the polynomial.
+
+    Returns:
+        As if measured with the shots of all factors together.
     """
     coefficients = weights(factors, order)
     mean = sum((c * o.mean for c, o in zip(coefficients, outputs, strict=True)), np.zeros(()))
-    count = outputs[0].count
-    if count is None:
+    counts = [each.count for each in outputs if each.count is not None]
+    if len(counts) < len(outputs):
         return Outputs(np.asarray(mean))
+    count: NDArray[np.int64] = np.sum(counts, axis=0)
     covariance = np.zeros(())
     for c, each in zip(coefficients, outputs, strict=True):
-        if each.covariance is None or each.count is None:
-            continue
-        covariance = covariance + c**2 * each.covariance * (count / each.count)[:, None, None]
+        of_mean = each.covariance_of_mean
+        if of_mean is not None:
+            covariance = covariance + c**2 * of_mean * count[:, None, None]
     return Outputs(np.asarray(mean), count, covariance)

@@ -11,7 +11,7 @@ from qiskit.circuit import Gate
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
 from qrnn_qiskit.errors import BackendError
-from qrnn_qiskit.execution.noise.model import MEASUREMENTS, GateOnQubits, Noise
+from qrnn_qiskit.execution.noise.model import MEASURE_RESET, MEASUREMENTS, GateOnQubits, Noise
 
 if TYPE_CHECKING:
     from qiskit_aer.noise import QuantumError
@@ -141,11 +141,12 @@ def _neighbours(target: Target) -> dict[int, frozenset[int]]:
 
 def _quick_flips(target: Target, scale: float) -> dict[int, tuple[float, float]]:
     """Readout errors of the measurement that circuits use where the device has it."""
-    if "measure_2" not in target.operation_names:
+    quick = [name for name in (MEASURE_RESET, "measure_2") if name in target.operation_names]
+    if not quick:
         return {}
     return {
         qubits[0]: (flip, flip)
-        for qubits, properties in target["measure_2"].items()
+        for qubits, properties in target[quick[0]].items()
         if properties is not None and properties.error is not None
         for flip in [min(properties.error * scale, max(properties.error, 0.5))]
     }

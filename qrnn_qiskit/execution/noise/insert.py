@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, final
 
-from qiskit.circuit import Gate, IfElseOp, QuantumCircuit
+import numpy as np
+from qiskit.circuit import Gate, IfElseOp, Measure, QuantumCircuit, Reset
+from qiskit.circuit.library import RZGate, UnitaryGate
 
 from qrnn_qiskit.circuit.rewrite import is_parametrized
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError, SpecError
 from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
-from qrnn_qiskit.execution.noise.model import MEASUREMENTS, RESETS, Noise
+from qrnn_qiskit.execution.noise.model import MEASURE_RESET, MEASUREMENTS, RESETS, Noise
 from qrnn_qiskit.execution.timetable import (
     SECOND,
     Durations,
@@ -44,7 +46,7 @@ def noisy_isa(unrolled: UnrolledCircuit, noise: Noise, options: TranspileOptions
                 f"noise.{key} has {count} values, but the circuit has qubits 0 to "
                 f"{unrolled.circuit.num_qubits - 1}: give one number, or one for each qubit"
             )
-    return to_isa(unrolled, noise.target, options)
+    return to_isa(unrolled, noise.target, options, noise.duration, noise.latency)
 
 
 def noisy_circuit(isa: ISACircuit, noise: Noise) -> QuantumCircuit:
@@ -67,15 +69,20 @@ class _Errors:
         self._known: dict[tuple[object, ...], QuantumError | None] = {}
 
     def decay(self, qubit: int, time: int) -> QuantumError | None:
-        """Relaxation of a physical qubit in so many fs."""
-        times = self._noise.times(qubit)
-        if times is None or time <= 0:
+        """Relaxation and detuning of a physical qubit in so many fs."""
+        times, detuning = self._noise.times(qubit), self._noise.detuned(qubit)
+        if (times is None and not detuning) or time <= 0:
             return None
-        key = "decay", times, time
+        key = "decay", times, detuning, time
         if key not in self._known:
             from qiskit_aer.noise import thermal_relaxation_error
 
-            self._known[key] = thermal_relaxation_error(*times, time / SECOND)
+            error = None if times is None else thermal_relaxation_error(*times, time / SECOND)
+            if detuning:
+                # Both are diagonal in phase: their order does not matter.
+                turned = _coherent(RZGate(2 * np.pi * detuning * time / SECOND))
+                error = turned if error is None else error.compose(turned)
+            self._known[key] = error
         return self._known[key]
 
     def after_gate(self, name: str, qubits: tuple[int, ...]) -> Iterable[QuantumError | None]:
@@ -84,9 +91,7 @@ class _Errors:
         if gate is not None:
             key = "over", name
             if key not in self._known:
-                from qiskit_aer.noise import coherent_unitary_error
-
-                self._known[key] = coherent_unitary_error(gate.to_matrix())
+                self._known[key] = _coherent(gate)
             yield self._known[key]
         yield self._noise.gate_error(name, qubits)
 
@@ -114,6 +119,13 @@ class _Errors:
 
             self._known[key] = pauli_error([(letter, probability), ("I", 1 - probability)])
         return self._known[key]
+
+
+def _coherent(gate: Gate) -> QuantumError:
+    """A unitary as an error. Aer's own function fails for two qubits near the identity."""
+    from qiskit_aer.noise import QuantumError
+
+    return QuantumError([([(UnitaryGate(gate.to_matrix()), [*range(gate.num_qubits)])], 1.0)])
 
 
 def _events(circuit: QuantumCircuit, table: Timetable) -> list[tuple[int, int, int]]:
@@ -172,11 +184,16 @@ class _Inserter:
             for q in qubits:
                 # What a reset discards need not decay first.
                 self._decay(q, self._decayed[q] if name in RESETS else slot.start)
-                self._decayed[q] = slot.start if name in MEASUREMENTS else slot.end
+                measured = name in MEASUREMENTS and name != MEASURE_RESET
+                self._decayed[q] = slot.start if measured else slot.end
                 self._ground.discard(q)
             if isinstance(operation, IfElseOp):
                 operation = self._branches(operation, qubits, slot.end - slot.start)
-            self._copy.append(operation, item.qubits, item.clbits)
+            if name == MEASURE_RESET:
+                self._copy.append(Measure(), item.qubits, item.clbits)
+                operation, name = Reset(), RESETS[0]
+            clbits = () if name in RESETS else item.clbits
+            self._copy.append(operation, item.qubits, clbits)
             self._after(name, qubits, operation)
         if length is not None:
             for q in range(self._source.num_qubits):

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 ONE_QUBIT: Final = ("sx", "x")
 TWO_QUBIT: Final = ("cz",)
-MEASUREMENTS: Final = ("measure", "measure_2")
+MEASURE_RESET: Final = "measure_reset"  # both in one instruction
+MEASUREMENTS: Final = ("measure", "measure_2", MEASURE_RESET)
 RESETS: Final = ("reset", "reset_2")
 GateOnQubits = tuple[str, tuple[int, ...]]
 Value = TypeVar("Value")
@@ -36,6 +37,7 @@ class Noise:
             happens during the gate, relaxation included.
         readout: by qubit: probabilities of reading 1 for 0, and 0 for 1.
         relaxation: by qubit: T1 and T2 in s, for the time in which no gate acts; empty for none.
+        detuning: by qubit: Hz by which its phase turns in the time in which no gate acts.
         durations: s by instruction and qubits; () stands for all. What is missing takes no time.
         latency: s from the end of a measurement to a gate that depends on its outcome.
         reset_error: probability that a reset leaves |1>, by qubit.
@@ -50,6 +52,7 @@ class Noise:
     gate_errors: Mapping[GateOnQubits, QuantumError]
     readout: Mapping[int | None, tuple[float, float]]
     relaxation: Mapping[int | None, tuple[float, float]] = field(default_factory=dict)
+    detuning: Mapping[int | None, float] = field(default_factory=dict)
     durations: Mapping[GateOnQubits, float] = field(default_factory=dict)
     latency: float = 0.0
     reset_error: Mapping[int | None, float] = field(default_factory=dict)
@@ -75,6 +78,10 @@ class Noise:
     def times(self, qubit: int) -> tuple[float, float] | None:
         """T1 and T2 in s; None where the qubit does not decay."""
         return _at(self.relaxation, qubit)
+
+    def detuned(self, qubit: int) -> float:
+        """Hz by which the qubit's phase turns while it waits."""
+        return _at(self.detuning, qubit) or 0.0
 
     def duration(self, name: str, qubits: tuple[int, ...]) -> float:
         """Seconds of an instruction."""

@@ -85,6 +85,7 @@ def noise_of_values(values: Mapping[str, Any], *, idle: bool = True) -> Noise:
         _gate_errors(values, relaxation, seconds),
         {q: _flips(values, q) for q in qubits},
         relaxation=relaxation if idle else {},
+        detuning={q: _value(values, "detuning_khz", q) * 1e3 for q in qubits} if idle else {},
         durations=durations,
         latency=seconds["feedforward_ns"],
         reset_error={q: _value(values, "reset_error", q) for q in qubits},

@@ -6,22 +6,32 @@ import copy
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, TypeVar, final
 
+import numpy as np
+
+from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Outputs
+from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.devices import Devices, joined, members_of
 from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsExact, stream_seed
 from qrnn_qiskit.execution.mitigation.affine import AffineCorrection
+from qrnn_qiskit.execution.mitigation.joint import JointReadout
+from qrnn_qiskit.execution.mitigation.zero_noise import extrapolate
 from qrnn_qiskit.execution.service import JobService, as_service
 from qrnn_qiskit.execution.tiles import whole_shots
 from qrnn_qiskit.gradients.plan import EvaluationPlan
+from qrnn_qiskit.occurrence import OccurrenceTable
 from qrnn_qiskit.run.service.together import bits_of_all
 
 if TYPE_CHECKING:
+    from qrnn_qiskit.run.measure.extrapolate import Extrapolation
     from qrnn_qiskit.run.service.submission import Submission
+
+Made = TypeVar("Made")
 
 
 @final
@@ -69,17 +79,28 @@ class Evaluator:
         self._submission = submission
         self._charge = charge
         self._correct: Callable[[Evaluator], AffineCorrection] | None = None
+        self._extrapolation: Extrapolation | None = None
+        self._read: Callable[[Evaluator], JointReadout] | None = None
+        self._without_readout: dict[ExactExecutor, ExactExecutor] = {}
+
+    def read_by(self, make: Callable[[Evaluator], JointReadout]) -> None:
+        """Undo readout errors in every shot from now on; `make` is called once, when needed."""
+        self._read = _once(make)
+
+    def extrapolate_by(self, extrapolation: Extrapolation) -> None:
+        """Extrapolate all outputs to no noise from now on."""
+        self._extrapolation = extrapolation
+
+    @property
+    def occurrences(self) -> OccurrenceTable:
+        """The circuit's occurrences, their influence as the noise leaves it."""
+        if self._extrapolation is None:
+            return self.executor.occurrences(self.unrolled)
+        return self._extrapolation.occurrences()
 
     def correct_by(self, make: Callable[[Evaluator], AffineCorrection]) -> None:
         """Correct all outputs from now on; `make` is called once, when it is first needed."""
-        made: list[AffineCorrection] = []
-
-        def once(evaluator: Evaluator) -> AffineCorrection:
-            if not made:
-                made.append(make(evaluator))
-            return made[0]
-
-        self._correct = once
+        self._correct = _once(make)
 
     @property
     def correction(self) -> AffineCorrection | None:
@@ -89,7 +110,8 @@ class Evaluator:
     def on(self, unrolled: UnrolledCircuit, executor: Executor) -> Evaluator:
         """An evaluator of another circuit in the same run, its outputs left as they are."""
         other = copy.copy(self)
-        other.unrolled, other.executor, other._correct = unrolled, executor, None
+        other.unrolled, other.executor = unrolled, executor
+        other._correct = other._extrapolation = other._read = None
         if self._submission is not None:
             other._submission = self._submission.on(as_service(executor), unrolled)
         return other
@@ -101,7 +123,7 @@ class Evaluator:
         return raw if correction is None else correction.apply(raw)
 
     def raw_outputs(self, plan: EvaluationPlan, shots: int | None, call: Call) -> Outputs:
-        """Outputs `[R, T, K]` of a plan's rows.
+        """Outputs `[R, T, K]` of a plan's rows, extrapolated to no noise where the job says so.
 
         Args:
             plan: the rows.
@@ -115,17 +137,84 @@ class Evaluator:
             RunError: if the ledger holds other work at this place.
             JobError: if a job failed for good.
         """
+        over = self._extrapolation
+        if over is None:
+            return self._measured(plan, shots, call)
+        shares = over.shots(shots)
+        parts = []
+        for number, (factor, share) in enumerate(zip(over.factors, shares, strict=True)):
+            at, place = self, call
+            if factor > 1:
+                # Asked for anew: the factor before may have moved the circuit on the device.
+                at = self.on(self.unrolled, over.executors[number])
+                at._read = self._read
+                place = Call(f"{call.address}/noise-{factor}", (*call.spawn_key, factor))
+            parts.append(at._measured(plan, share, place))
+        return extrapolate(parts, over.factors, over.order)
+
+    def value_and_vjp(
+        self, angles: Array, cotangent_of: Callable[[Array], Array]
+    ) -> tuple[Array, Array]:
+        """Exact outputs `[B, T, K]` as `outputs` has them, and dL/d(angles) `[B, O]`.
+
+        Args:
+            angles: `[B, O]`.
+            cotangent_of: outputs to dL/d(outputs), both `[B, T, K]`.
+
+        Raises:
+            BackendError: on anything but the exact engine.
+        """
+        correction, over = self.correction, self._extrapolation
+
+        def corrected(raw: Array) -> Array:
+            return raw if correction is None else correction.values(raw)
+
+        def cotangent(raw: Array) -> Array:
+            found = cotangent_of(corrected(raw))
+            return found if correction is None else found * correction.slope
+
+        first, *others = [self.executor] if over is None else over.executors
+        executors = [self._unread(exact_executor(each)) for each in (first, *others)]
+        if over is None:
+            raw, slope = executors[0].value_and_vjp(self.unrolled, angles, cotangent, self.kind)
+            return corrected(raw), slope
+        parts = [each.forward(self.unrolled, angles, self.kind) for each in executors]
+        raw = np.tensordot(over.coefficients, parts, axes=1)
+        pulled = cotangent(raw)
+        slopes = [
+            each.value_and_vjp(self.unrolled, angles, lambda _: pulled, self.kind)[1]
+            for each in executors
+        ]
+        return corrected(raw), np.tensordot(over.coefficients, slopes, axes=1)
+
+    def _measured(self, plan: EvaluationPlan, shots: int | None, call: Call) -> Outputs:
+        """Outputs of one circuit, as they are."""
         if shots is None:
             if not isinstance(self.executor, SupportsExact):
                 raise BackendError(
                     f"backend {self.executor.name!r} only samples: set backend.shots, or "
                     "gradient.shots_total for a gradient"
                 )
-            return self.executor.exact_outputs(self.unrolled, plan, self.kind)
-        return self.bits(plan, shots, call).outputs(self.kind)
+            executor: SupportsExact = self.executor
+            if isinstance(executor, ExactExecutor):
+                executor = self._unread(executor)
+            return executor.exact_outputs(self.unrolled, plan, self.kind)
+        bits = self.bits(plan, shots, call)
+        if self._read is None:
+            return bits.outputs(self.kind)
+        return self._read(self).outputs(bits, self.kind)
+
+    def _unread(self, executor: ExactExecutor) -> ExactExecutor:
+        """The engine with its readout errors undone where the job says so."""
+        if self._read is None or executor.noise is None:
+            return executor
+        if executor not in self._without_readout:
+            left = self._read(self).left_over(executor.noise.flips)
+            self._without_readout[executor] = executor.with_readout(left)
+        return self._without_readout[executor]
 
     def bits(self, plan: EvaluationPlan, shots: int, call: Call) -> PackedBits:
-        """Outcomes of a plan's rows, as `raw_outputs`."""
+        """Outcomes of a plan's rows, as `raw_outputs` measures those of one circuit."""
         shots = whole_shots(shots, self.executor.isa(self.unrolled).num_tiles)
         if self._charge is not None:
             self._charge(plan.total_repeats * shots)
@@ -167,3 +256,28 @@ def _asked(
     """Address, digest and request of the work that one executor is asked for."""
     identity = f"{request.plan.digest}/{request.shots}/{request.seed}/{executor.name}"
     return address, hashlib.sha256(identity.encode()).hexdigest(), request
+
+
+def _once(make: Callable[[Evaluator], Made]) -> Callable[[Evaluator], Made]:
+    made: list[Made] = []
+
+    def once(evaluator: Evaluator) -> Made:
+        if not made:
+            made.append(make(evaluator))
+        return made[0]
+
+    return once
+
+
+def exact_executor(executor: Executor) -> ExactExecutor:
+    """The executor, which reverse mode needs to be the exact engine.
+
+    Raises:
+        BackendError: if it is another.
+    """
+    if not isinstance(executor, ExactExecutor):
+        raise BackendError(
+            f"gradient.method = 'adjoint' needs backend.name = 'exact', not {executor.name!r}: "
+            "use parameter_shift there"
+        )
+    return executor

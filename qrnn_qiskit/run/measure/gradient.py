@@ -11,9 +11,8 @@ from typing import Literal, final
 import numpy as np
 
 from qrnn_qiskit.angle_map import Array, SparseJacobian
-from qrnn_qiskit.errors import BackendError, DataError
+from qrnn_qiskit.errors import DataError
 from qrnn_qiskit.estimate import Estimate, Outputs
-from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.executor import stream_seed
 from qrnn_qiskit.gradients.contraction import Contraction
 from qrnn_qiskit.gradients.free_forward import FreeForward, free_forward, shared_shots_variance
@@ -111,7 +110,7 @@ def measure_gradient(
         return _adjoint(evaluator, objective, weights, readout, features, targets, by)
     problem = GradientProblem(
         evaluator.unrolled.angle_map,
-        evaluator.executor.occurrences(evaluator.unrolled),
+        evaluator.occurrences,
         weights,
         features,
         objective.steps,
@@ -170,22 +169,13 @@ def _adjoint(
     targets: Array,
     by: Inputs,
 ) -> GradientResult:
-    executor = exact_executor(evaluator)
     angle_map = evaluator.unrolled.angle_map
     angles = angle_map.angles(weights, features)
-    correction = evaluator.correction
-
-    def corrected(outputs: Array) -> Array:
-        return outputs if correction is None else correction.values(outputs)
 
     def cotangent_of(outputs: Array) -> Array:
-        cotangent = objective.cotangent(readout, corrected(outputs), targets)[2]
-        return cotangent if correction is None else cotangent * correction.slope
+        return objective.cotangent(readout, outputs, targets)[2]
 
-    mean, by_angles = executor.value_and_vjp(
-        evaluator.unrolled, angles, cotangent_of, evaluator.kind
-    )
-    mean = corrected(mean)
+    mean, by_angles = evaluator.value_and_vjp(angles, cotangent_of)
     value, by_readout, _ = objective.cotangent(readout, mean, targets)
     if by == "features":
         check_slopes(angle_map.feature_jacobian(weights, features).values)
@@ -199,20 +189,6 @@ def _adjoint(
         rows=0,
         shots_total=0,
     )
-
-
-def exact_executor(evaluator: Evaluator) -> ExactExecutor:
-    """The evaluator's executor, which reverse mode needs to be the exact engine.
-
-    Raises:
-        BackendError: if it is another.
-    """
-    if not isinstance(evaluator.executor, ExactExecutor):
-        raise BackendError(
-            f"gradient.method = 'adjoint' needs backend.name = 'exact', not "
-            f"{evaluator.executor.name!r}: use parameter_shift there"
-        )
-    return evaluator.executor
 
 
 def _plan_by_features(problem: GradientProblem, rule: GradientRule) -> EvaluationPlan:

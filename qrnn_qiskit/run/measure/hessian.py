@@ -82,7 +82,7 @@ def measure_hessian(
     """
     problem = GradientProblem(
         evaluator.unrolled.angle_map,
-        evaluator.executor.occurrences(evaluator.unrolled),
+        evaluator.occurrences,
         weights,
         features,
         objective.steps,

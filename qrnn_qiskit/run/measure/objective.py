@@ -127,7 +127,12 @@ class Objective:
     @property
     def needs_counts(self) -> bool:
         """Whether estimators read the counts of one set of shots, the same for all steps."""
-        return self.postselected or self._counted is not None
+        return self.postselected or self.reads_counts
+
+    @property
+    def reads_counts(self) -> bool:
+        """Whether the loss's own estimator is used, which reads counts."""
+        return self._counted is not None
 
     def condition(self, raw: Outputs) -> Outputs:
         """Outputs `[B, T, K]` given that a shot is kept; the raw ones without post-selection.

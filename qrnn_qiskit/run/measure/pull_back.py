@@ -22,7 +22,6 @@ from qrnn_qiskit.run.measure.gradient import (
     RULE_STREAM,
     Adjoint,
     check_slopes,
-    exact_executor,
     feature_jacobian,
     shift_rule,
 )
@@ -85,7 +84,7 @@ def measure_pull_back(
         return _reverse(evaluator, weights, features, cotangent, by_features)
     problem = GradientProblem(
         evaluator.unrolled.angle_map,
-        evaluator.executor.occurrences(evaluator.unrolled),
+        evaluator.occurrences,
         weights,
         features,
         read,
@@ -139,11 +138,9 @@ def _by_raw(raw: Outputs, cotangent: Array) -> Array:
 def _reverse(
     evaluator: Evaluator, weights: Array, features: Array, cotangent: Array, by_features: bool
 ) -> PulledBack:
-    executor, angle_map = exact_executor(evaluator), evaluator.unrolled.angle_map
+    angle_map = evaluator.unrolled.angle_map
     angles = angle_map.angles(weights, features)
-    _, by_angles = executor.value_and_vjp(
-        evaluator.unrolled, angles, lambda _: cotangent, evaluator.kind
-    )
+    _, by_angles = evaluator.value_and_vjp(angles, lambda _: cotangent)
     found = None
     if by_features:
         check_slopes(angle_map.feature_jacobian(weights, features).values)

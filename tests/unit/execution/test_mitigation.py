@@ -18,7 +18,7 @@ from qrnn_qiskit.execution.mitigation.readout import (
     calibration_circuit,
     calibration_plans,
     flips_of_calibration,
-    measured_qubits,
+    measured_places,
     readout_correction,
 )
 from qrnn_qiskit.execution.mitigation.zero_noise import extrapolate, fold, weights
@@ -33,8 +33,8 @@ def angles(rows: int = 4) -> Array:
 
 def test_stated_readout_errors_are_undone_exactly() -> None:
     executor = ExactExecutor(make_noise(NoiseSpec(readout=(0.02, 0.07))))
-    places = measured_qubits(executor.isa(UNROLLED), 3, UNROLLED.num_bits)
-    flips = {q: (0.02, 0.07) for step in places for q in step}
+    places = measured_places(executor.isa(UNROLLED), 3, UNROLLED.num_bits)
+    flips = {place: (0.02, 0.07) for step in places for place in step}
     correction = readout_correction(places, flips, None)
     noisy, ideal = (
         executor.forward(UNROLLED, angles(), "z"),
@@ -49,15 +49,15 @@ def test_measured_readout_errors_are_those_of_each_qubit() -> None:
     executor = ExactExecutor(make_noise(NoiseSpec(readout=readout)))
     circuit = calibration_circuit(3)
     zeros, ones = (executor.exact_outputs(circuit, plan, "z") for plan in calibration_plans())
-    (qubits,) = measured_qubits(executor.isa(circuit), 1, 3)
-    flips = flips_of_calibration(tuple(qubits), zeros, ones)
+    (places,) = measured_places(executor.isa(circuit), 1, 3)
+    flips = flips_of_calibration(places, zeros, ones)
     for qubit, pair in enumerate(readout):
-        assert flips[qubit] == pytest.approx(pair, abs=1e-12)
+        assert flips[qubit, True] == pytest.approx(pair, abs=1e-12)
 
 
 def test_a_hopeless_bit_is_refused() -> None:
     with pytest.raises(BackendError, match="bit 0 of step 1 is read on qubit 7 with errors 0.6"):
-        readout_correction([[3], [7]], {7: (0.6, 0.5)}, None)
+        readout_correction([[(3, False)], [(7, True)]], {(7, True): (0.6, 0.5)}, None)
 
 
 def test_errors_grow_by_the_slope_and_the_calibration_adds_its_own() -> None:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from qiskit.circuit import IfElseOp
+from qiskit.transpiler import InstructionProperties, Target
+from qiskit_ibm_runtime.circuit import MeasureReset
 
 from qrnn_qiskit import ExactExecutor, build_cell, unroll
+from qrnn_qiskit.engine.forward import outputs
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.backends.ibm import fake_device
-from qrnn_qiskit.execution.isa import TranspileOptions, to_isa
+from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, to_isa
 from qrnn_qiskit.execution.make import make_noise
-from qrnn_qiskit.execution.reset import before_transpiling, describe_reset, reset_strategy
+from qrnn_qiskit.execution.noise import device_noise
+from qrnn_qiskit.execution.program import compile_isa
+from qrnn_qiskit.execution.reset import (
+    before_transpiling,
+    describe_reset,
+    reset_strategy,
+    with_plain_names,
+)
 from qrnn_qiskit.spec.noise import NoiseSpec
 
 UNROLLED = unroll(build_cell("parity2"), 3)
@@ -115,3 +127,77 @@ def test_reset_without_a_measurement_has_no_condition() -> None:
     circuit.reset(0)
     with pytest.raises(BackendError, match="a reset without a measurement just before it"):
         before_transpiling(circuit, "conditional_x", None)
+
+
+def with_measure_reset(microseconds: float, qubits: range | None = None) -> Target:
+    """FakeMarrakesh, as if it had the client's measurement with reset."""
+    target = copy.deepcopy(fake_device("fake_marrakesh").target)
+    properties = InstructionProperties(microseconds * 1e-6, 0.01)
+    every = range(target.num_qubits or 0) if qubits is None else qubits
+    target.add_instruction(MeasureReset(), {(q,): properties for q in every})
+    return target
+
+
+def test_measurement_and_reset_in_one_instruction() -> None:
+    target = with_measure_reset(2.0)
+    noise = device_noise(target, scale=0.0)
+    executor = ExactExecutor(noise)
+    isa = executor.isa(UNROLLED)
+    assert isa.circuit.count_ops()["measure_reset"] == 3
+    assert not {"measure", "reset"} & set(isa.circuit.count_ops())
+    told = describe_reset(UNROLLED.circuit, isa.circuit, isa.qubits, target)
+    assert told["measurement"] == told["reset"] == "measure_reset"
+    assert (told["measure_us"], told["reset_us"]) == (2.0, 0.0)
+    angles = np.random.default_rng(0).uniform(-3, 3, (5, len(UNROLLED.occurrences)))
+    ideal = ExactExecutor().forward(UNROLLED, angles, "z")
+    assert executor.forward(UNROLLED, angles, "z") == pytest.approx(ideal, abs=1e-12)
+
+
+def test_noise_of_measurement_with_reset_is_that_of_both_in_its_time() -> None:
+    """As a measurement of no length and a reset that takes all of its time."""
+    target = with_measure_reset(2.0)
+    noise = device_noise(target)
+    one = ExactExecutor(noise)
+    isa = one.isa(UNROLLED)
+    apart = with_plain_names(isa.circuit)
+    same = replace(
+        noise,
+        durations={
+            key: 2e-6 if key[0] == "reset" else 0.0 if key[0] == "measure" else seconds
+            for key, seconds in noise.durations.items()
+        },
+    )
+    assert noise.flips(isa.qubits[0]) == (0.01, 0.01)
+    angles = np.random.default_rng(0).uniform(-3, 3, (5, len(UNROLLED.occurrences)))
+    compiled = compile_isa(UNROLLED, ISACircuit(apart, isa.columns, isa.qubits), same)
+    expected = outputs(compiled.program, compiled.angles(angles), kind="z")
+    # A measurement without a length is taken as 1 fs; the last one here has no reset.
+    assert one.forward(UNROLLED, angles, "z") == pytest.approx(expected, abs=1e-8)
+
+
+def test_the_slower_instruction_is_not_taken_unless_asked_for() -> None:
+    target = with_measure_reset(50.0)
+    chosen = to_isa(UNROLLED, target, TranspileOptions()).circuit.count_ops()
+    assert "measure_reset" not in chosen
+    asked = to_isa(UNROLLED, target, TranspileOptions(reset="measure_reset")).circuit.count_ops()
+    assert asked["measure_reset"] == 3
+
+
+def test_measurement_with_reset_is_refused_where_it_cannot_be() -> None:
+    with pytest.raises(BackendError, match="has no such instruction"):
+        to_isa(
+            UNROLLED, fake_device("fake_marrakesh").target, TranspileOptions(reset="measure_reset")
+        )
+    with pytest.raises(BackendError, match="not every measured qubit"):
+        to_isa(
+            UNROLLED,
+            with_measure_reset(2.0, range(2, 3)),
+            TranspileOptions(reset="measure_reset", initial_layout=(0, 1)),
+        )
+
+
+def test_conditional_x_costs_its_latency() -> None:
+    target = fake_device("fake_marrakesh").target
+    isa = to_isa(UNROLLED, target, TranspileOptions(reset="conditional_x"))
+    told = describe_reset(UNROLLED.circuit, isa.circuit, isa.qubits, target, latency=600e-9)
+    assert float(told["reset_us"] or 0) == pytest.approx(0.636, abs=0.02)
