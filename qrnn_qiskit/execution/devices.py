@@ -25,7 +25,7 @@ from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.per_circuit import PerCircuit
 from qrnn_qiskit.execution.results import LocalResults
 from qrnn_qiskit.gradients.plan import OF_ROWS, EvaluationPlan
-from qrnn_qiskit.occurrence import OccurrenceTable
+from qrnn_qiskit.occurrence import OccurrenceTable, Reach
 
 SEPARATOR: Final = ","
 
@@ -107,8 +107,8 @@ class Devices:
 
     def _united(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         tables = [member.occurrences(unrolled) for member in self.members]
-        influence = np.logical_or.reduce([table.influence for table in tables])
-        return replace(tables[0], influence=influence)
+        reach = Reach(lambda: np.logical_or.reduce([table.influence for table in tables]))
+        return replace(tables[0], reach=reach)
 
 
 def members_of(executor: Executor) -> tuple[Executor, ...]:

@@ -11,10 +11,17 @@ from qrnn_qiskit.circuit.export import to_qasm
 from qrnn_qiskit.errors import BudgetError, PendingError, RunError, SpecError
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.run.account import Account
+from qrnn_qiskit.run.baselines import check_baselines
 from qrnn_qiskit.run.cost import check_budget
 from qrnn_qiskit.run.forecast import compare
 from qrnn_qiskit.run.record import checkpoint
-from qrnn_qiskit.run.record.directory import RunDirectory, check_writable, default_path, is_run
+from qrnn_qiskit.run.record.directory import (
+    SCRIPT,
+    RunDirectory,
+    check_writable,
+    default_path,
+    is_run,
+)
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.place import check_local, ledger_folder, put_ledger
 from qrnn_qiskit.run.record.provenance import provenance
@@ -107,6 +114,7 @@ def run_job(
     OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
     if setup.solves_readout:
         check_reservoir(setup)
+    check_baselines(job.training.baselines)
     if job.training.patience is not None and not setup.splits.validation.num_sequences:
         raise SpecError(
             f"training.patience = {job.training.patience}: the data have no validation part to "
@@ -151,6 +159,19 @@ def _check_kind(job: Job, source: str | Path) -> None:
         )
 
 
+def check_no_script(directory: RunDirectory) -> None:
+    """Refuse the run of a script, which only the script can continue.
+
+    Raises:
+        RunError: saying so.
+    """
+    if directory.record().get("kind") == SCRIPT:
+        raise RunError(
+            f"{directory.path} is the run of a script: start the script again, and it goes on from "
+            "what is recorded"
+        )
+
+
 def _continue(
     directory: RunDirectory, overrides: Sequence[str], wait: bool, reporter: Reporter
 ) -> RunResult:
@@ -162,6 +183,7 @@ def _continue(
                 "initial.from = RUN"
             )
     record = directory.record()
+    check_no_script(directory)
     _check_kind(job_from_dict(record["job"]), directory.path)
     if record["state"] == "done":
         reporter.message(f"run {directory.path} is finished: nothing to do")
@@ -181,6 +203,7 @@ def _continue(
 
 def unchanged_setup(job: Job, directory: RunDirectory, work: dict[str, Any]) -> Setup:
     """The setup of a run, if it still is the work that the run was started with."""
+    check_no_script(directory)
     setup = make_setup(
         job, prepare=lambda executor, unrolled: use_kept_circuit(executor, unrolled, directory)
     )

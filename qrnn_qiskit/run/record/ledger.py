@@ -151,6 +151,10 @@ class Ledger:
         )
         return [Request(*row) for row in rows]
 
+    def shots(self) -> int:
+        """Shots of all requests together."""
+        return int(self._execute("SELECT total(shots) FROM request")[0][0])
+
     def plan(
         self,
         address: str,

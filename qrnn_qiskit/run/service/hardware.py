@@ -27,7 +27,7 @@ from qrnn_qiskit.run.setup import Setup, describe
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
 from qrnn_qiskit.spec.job import Job
 
-_SESSION: Final = "session"
+SESSION: Final = "session"
 
 
 def with_device(job: Job, setup: Setup) -> Job:
@@ -110,7 +110,7 @@ def open_submission(
     members = members_of(setup.executor)
     for executor in members:
         if isinstance(executor, Resumable):
-            fact = _SESSION if len(members) == 1 else f"{_SESSION} {executor.name}"
+            fact = SESSION if len(members) == 1 else f"{SESSION} {executor.name}"
             executor.keep_session(ledger.fact(fact), partial(ledger.set_fact, fact))
     look = None
     if directory is not None:

@@ -119,3 +119,21 @@ def affordable_seconds(budget: BudgetSpec) -> float | None:
     if budget.money is not None and budget.money_per_second:
         allowed.append(budget.money / budget.money_per_second)
     return min(allowed, default=None)
+
+
+def afford_shots(recorded: int, more: int, budget: int | None) -> None:
+    """Refuse shots that the budget of a run does not allow.
+
+    Args:
+        recorded: shots so far.
+        more: of the next evaluation.
+        budget: shots of the run; None for no limit.
+
+    Raises:
+        BudgetError: by how much.
+    """
+    if budget is not None and recorded + more > budget:
+        raise BudgetError(
+            f"the next evaluation would take the run to {recorded + more:,} of budget.shots = "
+            f"{budget:,}; all so far is kept: continue it with a larger budget"
+        )

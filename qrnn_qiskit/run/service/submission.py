@@ -35,7 +35,7 @@ from qrnn_qiskit.execution.service import (
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, SESSION_COST, JobRow
 from qrnn_qiskit.run.service import waiting
-from qrnn_qiskit.run.service.spending import Work
+from qrnn_qiskit.run.service.spending import Work, afford_shots
 from qrnn_qiskit.run.service.standing import left_behind, refuse_ended
 from qrnn_qiskit.run.service.waiting import Gate, Waiting
 from qrnn_qiskit.spec.backend import BudgetSpec
@@ -58,6 +58,7 @@ class Submission:
         *,
         wait: bool = True,
         budget: BudgetSpec | None = None,
+        max_shots: int | None = None,
         trust_list: bool = False,
         look: Callable[[JobService], Calibration | None] | None = None,
         notify: Callable[[str], None] | None = None,
@@ -70,6 +71,7 @@ class Submission:
             unrolled: the circuit.
             wait: wait for jobs and for the service; otherwise raise `PendingError`.
             budget: of the run; None for no limit.
+            max_shots: of all requests of the run; None where the caller counts them.
             trust_list: submit again what the service's list does not show after the grace period,
                 without asking a person.
             look: at the device, before each request; raises where it does not fit any more.
@@ -79,6 +81,7 @@ class Submission:
         self._service = service
         self._unrolled = unrolled
         self._budget = budget or BudgetSpec()
+        self._max_shots = max_shots
         self._trust_list = trust_list
         self._look = look or (lambda service: None)
         self._calibration = ""
@@ -138,6 +141,7 @@ class Submission:
 
     def _plan(self, address: str, digest: str, request: EvaluationRequest) -> None:
         rows = request.plan.total_repeats
+        afford_shots(self._ledger.shots(), rows * request.shots, self._max_shots)
         blocks = self._service.blocks(self._unrolled, rows, request.shots)
         costs = [(block, self._service.seconds(self._unrolled, block)) for block in blocks]
         if self._service.outlives:
