@@ -272,15 +272,17 @@ def test_a_rehearsal_needs_nothing_and_leaves_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("device", ["ibm_marrakesh", "ibm_boston"])
+@pytest.mark.parametrize("device", ["ibm_marrakesh", "ibm_boston", "ibm_berlin"])
 @pytest.mark.parametrize("job", ["finetune_parity2", "evaluate_parity2", "reservoir_device"])
 def test_the_first_jobs_are_rehearsed(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, device: str
 ) -> None:
-    # One device with the plain reset alone, one with measure_2 and reset_2 beside it.
+    # One device with the plain reset alone, one with measure_2 and reset_2 beside it, one without.
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ibm_client, "arguments", {})
     settings = [f"backend.name={device}", "backend.shots=8"]
+    if job == "finetune_parity2":
+        settings += ["backend.tile_check=8", "training.steps=2"]
     arguments = [argument for setting in settings for argument in ("--set", setting)]
     code, out, err = cli("rehearse", f"hardware/{job}", "--json", *arguments)
     assert code == 0, err
