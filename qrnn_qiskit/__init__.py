@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from qrnn_qiskit.run.measure.gradient import Adjoint as Adjoint
     from qrnn_qiskit.run.measure.gradient import GradientResult as GradientResult
     from qrnn_qiskit.run.measure.hessian import HessianResult as HessianResult
+    from qrnn_qiskit.run.notebook import DeviceExecutor as DeviceExecutor
+    from qrnn_qiskit.run.script import ScriptRun as ScriptRun
 
 __version__ = "0.1.0"
 
@@ -50,6 +52,7 @@ _HOMES = {
     "AerExecutor": "execution.backends.aer",
     "Cell": "circuit",
     "CrossEntropy": "learning.losses.cross_entropy",
+    "DeviceExecutor": "run.notebook",
     "Estimate": "estimate",
     "EvaluationPlan": "gradients.plan",
     "ExactExecutor": "execution.backends.exact",
@@ -67,6 +70,7 @@ _HOMES = {
     "QRNNError": "errors",
     "RandomOccurrences": "gradients.rules.random_occurrences",
     "SPSA": "gradients.rules.spsa",
+    "ScriptRun": "run.script",
     "TiedShift": "gradients.rules.tied_shift",
     "UnrolledCircuit": "circuit",
     "build_cell": "circuit",
@@ -86,6 +90,7 @@ __all__ = [
     "AerExecutor",
     "Cell",
     "CrossEntropy",
+    "DeviceExecutor",
     "Estimate",
     "EvaluationPlan",
     "ExactExecutor",
@@ -102,6 +107,7 @@ __all__ = [
     "ParameterShift",
     "QRNNError",
     "RandomOccurrences",
+    "ScriptRun",
     "TiedShift",
     "UnrolledCircuit",
     "__version__",

@@ -72,6 +72,24 @@ class Reachable(ABC):
         """Environment variables that go with `proxy_kwargs`."""
         return {"IAM_URL": f"http://iam.{PROXIED}"}
 
+    def account_environment(self, token: str = TOKEN) -> dict[str, str]:
+        """Environment variables that make this service the account of any process.
+
+        The way through a proxy, without a saved account: for commands in a terminal.
+
+        Args:
+            token: API key; any is accepted.
+        """
+        return {
+            "QISKIT_IBM_CHANNEL": CHANNEL,
+            "QISKIT_IBM_TOKEN": token,
+            "QISKIT_IBM_INSTANCE": self.instance,
+            "QISKIT_IBM_URL": f"http://{PROXIED}",
+            "HTTP_PROXY": self.base_url,
+            "http_proxy": self.base_url,
+            **self.proxy_environment,
+        }
+
     @contextmanager
     def environment(self, proxy: bool = False) -> Iterator[None]:
         """Set the environment variables of either way, and put back what was there.

@@ -325,10 +325,11 @@ def check_budget(setup: Setup) -> None:
     """
     check_steps(setup)
     plan = plan_job(setup)
+    executions = plan.get("executions_total", plan["shots_total"])
     if setup.job.backend.is_service and setup.job.budget.qpu_seconds is None:
         raise BudgetError(
             f"{setup.executor.name} is a real device, and the job has no budget: by plan "
-            f"{plan['jobs']:,} QPU jobs, {plan['shots_total']:,} executions and "
+            f"{plan['jobs']:,} QPU jobs, {executions:,} executions and "
             f"{plan['qpu_seconds']:,} QPU seconds (qrnn plan shows more). If that is meant, add to "
             f"the job file: [budget] qpu_seconds = {math.ceil(plan['qpu_seconds'] * _SUGGESTED)}, "
             "or give it by --set budget.qpu_seconds=...; nothing was submitted"
@@ -338,7 +339,7 @@ def check_budget(setup: Setup) -> None:
         plan["shots_total"],
         plan["qpu_seconds"],
         plan["jobs"],
-        plan.get("executions_total"),
+        executions,
     )
 
 

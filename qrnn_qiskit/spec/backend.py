@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from qrnn_qiskit.spec.messages import key_problem
 from qrnn_qiskit.spec.table import (
     Bound,
+    FilePath,
     Name,
     Positive,
     Table,
@@ -97,6 +98,10 @@ class BackendSpec(Table):
         description="Who decides whether a submission without an answer was accepted, where its "
         "tag is not found: a person (ask), or the service's list of jobs alone (list).",
     )
+    max_pending: Positive = Field(
+        10,
+        description="QPU jobs of the run under way on a device at a time: others wait there, too.",
+    )
     drift: Literal["stop", "retranspile", "ignore"] = Field(
         "stop",
         description="What a run does when a new calibration takes one of its qubits away, or makes "
@@ -149,7 +154,12 @@ class BackendSpec(Table):
                 raise key_problem(
                     key, getattr(self, key), f"is for devices of IBM's service, not {self.name!r}"
                 )
-        for key, usual in (("mode", "job"), ("unknown", "ask"), ("drift", "stop")):
+        for key, usual in (
+            ("mode", "job"),
+            ("unknown", "ask"),
+            ("drift", "stop"),
+            ("max_pending", 10),
+        ):
             if getattr(self, key) != usual and not self.is_service:
                 raise key_problem(
                     key, getattr(self, key), f"is for devices of IBM's service, not {self.name!r}"
@@ -216,6 +226,11 @@ class BudgetSpec(Table):
     )
     money_per_second: Annotated[float, Field(gt=0.0)] | None = Field(
         None, description="Price of a QPU second, in any currency."
+    )
+    shared: FilePath | None = Field(
+        None,
+        description="Folder that other runs name too: the limits are then those of all together, "
+        "and an equal share is kept for each that goes on.",
     )
     wall_hours: Annotated[float, Field(gt=0.0)] | None = Field(
         None,

@@ -272,15 +272,17 @@ def test_a_rehearsal_needs_nothing_and_leaves_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("device", ["ibm_marrakesh", "ibm_boston"])
+@pytest.mark.parametrize("device", ["ibm_marrakesh", "ibm_boston", "ibm_berlin"])
 @pytest.mark.parametrize("job", ["finetune_parity2", "evaluate_parity2", "reservoir_device"])
 def test_the_first_jobs_are_rehearsed(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, device: str
 ) -> None:
-    # One device with the plain reset alone, one with measure_2 and reset_2 beside it.
+    # One device with the plain reset alone, one with measure_2 and reset_2 beside it, one without.
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ibm_client, "arguments", {})
     settings = [f"backend.name={device}", "backend.shots=8"]
+    if job == "finetune_parity2":
+        settings += ["backend.tile_check=8", "training.steps=2"]
     arguments = [argument for setting in settings for argument in ("--set", setting)]
     code, out, err = cli("rehearse", f"hardware/{job}", "--json", *arguments)
     assert code == 0, err
@@ -612,6 +614,50 @@ def test_a_request_too_large_for_one_job_is_cut(
     assert all(block.executions <= 40 for block in rows)
     plan = json.loads(cli("plan", job, "--json")[1])
     assert plan["jobs"] == len(_rows(tmp_path / "cut"))
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [("MAX_INSTRUCTIONS", 800), ("MAX_PAYLOAD_BYTES", 900), ("SECONDS_OF_A_JOB", 0.02)],
+)
+def test_memory_bytes_and_time_of_a_job_cut_it(
+    service: EmulatedService,
+    cli: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    value: float,
+) -> None:
+    job = write_training(tmp_path)
+    whole = json.loads(cli("plan", job, "--json")[1])["jobs"]
+    monkeypatch.setattr(ibm_checks, limit, value)
+    plan = json.loads(cli("plan", job, "--json")[1])
+    assert whole < plan["jobs"] < 40
+    assert cli("run", job, "--run-dir", tmp_path / "run")[0] == 0
+    assert len(service.jobs) == plan["jobs"]
+
+
+def test_instructions_and_gates_of_a_circuit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By IBM's table: rz 1, sx 2, cz 5, measure 10, reset 17, and 50 to begin with."""
+    target = fake_device("fake_marrakesh").target
+    circuit = QuantumCircuit(156, 1)
+    circuit.rz(Parameter("a"), 0)
+    circuit.sx(0)
+    circuit.cz(0, 1)
+    circuit.measure(0, 0)
+    circuit.reset(0)
+    assert ibm_checks.instructions_of_a_qubit(circuit) == 50 + 1 + 2 + 5 + 10 + 17
+    limits = ibm_checks.limits_of(circuit, 1000, 1e-3)
+    assert limits.shots == 1000
+    assert limits.rows == 26_800_000 // 85
+    assert limits.executions == 3_600_000
+    circuit.cz(0, 1)
+    monkeypatch.setattr(ibm_checks, "MAX_TWO_QUBIT_GATES_DYNAMIC", 1)
+    check_circuit(circuit, target, "ibm_x")
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.x(0)
+    with pytest.raises(BackendError, match="has 2 two-qubit gates, and IBM allows 1 .* with if"):
+        check_circuit(circuit, target, "ibm_x")
 
 
 def _rows(run: Path) -> list[Any]:

@@ -91,8 +91,8 @@ class IBMExecutor:
         """
         if not backend.startswith("fake_"):
             raise BackendError(
-                f"backend.name = {backend!r}: this version runs on exact, aer and fake devices "
-                "(fake_marrakesh, fake_boston, …); submission to real devices is not part of it yet"
+                f"{backend!r} is no fake device (fake_marrakesh, fake_boston, …): a real one is "
+                "for job files, or DeviceExecutor, whose calls are recorded"
             )
         self._device = backend
         self._backend = fake_device(backend)

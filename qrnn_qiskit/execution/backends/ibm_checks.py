@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
@@ -12,11 +13,25 @@ from qiskit.transpiler import Target
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.execution.flat import flat_operations
 
-# IBM documents at most 10 million executions for a Sampler job. The limit of bytes is our own:
-# requests are sent in one piece.
+# As IBM documents the limits of a job ("Job limits", "Maximum execution time"): executions;
+# instructions of the control system for a qubit, over all rows, by the weights below; two-qubit
+# gates of a circuit; three hours, of which a job is predicted to take a third at most, since it may
+# be charged more than predicted. The limit of bytes is our own: requests are sent in one piece.
 MAX_EXECUTIONS: Final = 10_000_000
+MAX_INSTRUCTIONS: Final = 26_800_000
+MAX_TWO_QUBIT_GATES: Final = 400_000
+MAX_TWO_QUBIT_GATES_DYNAMIC: Final = 100_000
+MAX_SECONDS: Final = 10_800
+SECONDS_OF_A_JOB: Final = MAX_SECONDS / 3
 MAX_PAYLOAD_BYTES: Final = 32_000_000
+INSTRUCTIONS: Final = {
+    **{"rz": 1, "delay": 1, "sx": 2, "x": 2, "rx": 2, "rzz": 5, "cx": 5, "cz": 5, "ecr": 5},
+    **{"measure": 10, "measure_2": 10, "reset": 17, "reset_2": 17, "barrier": 0},
+}
+_INIT: Final = 50  # of each qubit in each row
+_OTHER: Final = 10  # what the table does not know, such as a condition
 _RZZ_MAX: Final = np.pi / 2
 _TOLERANCE: Final = 1e-10
 # Set for each job by us, or without meaning for a circuit that is read bit by bit.
@@ -35,12 +50,37 @@ class Limits:
     Attributes:
         shots: of a row.
         executions: rows times shots.
-        bytes: of the parameter values and the circuit.
+        rows: of the circuit.
     """
 
     shots: int
-    executions: int = MAX_EXECUTIONS
-    bytes: int = MAX_PAYLOAD_BYTES
+    executions: int
+    rows: int
+
+
+def limits_of(circuit: QuantumCircuit, shots: int, seconds: float) -> Limits:
+    """The limits of a job with one circuit.
+
+    Args:
+        circuit: as it is executed.
+        shots: that the device allows for a row.
+        seconds: of one execution.
+    """
+    # Eight bytes a value, four thirds of that as text, and the circuit once.
+    by_bytes = int(MAX_PAYLOAD_BYTES * 3 / 4 / 8 / max(1, circuit.num_parameters))
+    by_memory = MAX_INSTRUCTIONS // instructions_of_a_qubit(circuit)
+    by_time = int(SECONDS_OF_A_JOB / seconds) if seconds else MAX_EXECUTIONS
+    return Limits(shots, max(1, min(MAX_EXECUTIONS, by_time)), max(1, min(by_bytes, by_memory)))
+
+
+def instructions_of_a_qubit(circuit: QuantumCircuit) -> int:
+    """Instructions of the control system for the qubit that has most of them, in one row."""
+    count = Counter[Any]()
+    for item in flat_operations(circuit):
+        weight = INSTRUCTIONS.get(item.operation.name, _OTHER)
+        for qubit in item.qubits:
+            count[qubit] += weight
+    return _INIT + max(count.values(), default=0)
 
 
 def check_circuit(circuit: QuantumCircuit, target: Target, backend: str) -> None:
@@ -57,6 +97,15 @@ def check_circuit(circuit: QuantumCircuit, target: Target, backend: str) -> None
         raise BackendError("the circuit measures nothing: it has no classical register")
     if not circuit.parameters:
         raise BackendError("no gate of the circuit depends on a weight or a feature")
+    dynamic = any(item.is_control_flow() for item in circuit.data)
+    most = MAX_TWO_QUBIT_GATES_DYNAMIC if dynamic else MAX_TWO_QUBIT_GATES
+    gates = sum(len(item.qubits) == 2 for item in flat_operations(circuit))
+    if gates > most:
+        raise BackendError(
+            f"the circuit has {gates:,} two-qubit gates, and IBM allows {most:,} in a circuit"
+            f"{' with if' if dynamic else ''}: take fewer tiles (backend.tiles) or shorter "
+            "sequences"
+        )
     for item in circuit.data:
         name = item.operation.name
         if name in ("barrier", "delay"):

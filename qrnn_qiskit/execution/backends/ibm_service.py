@@ -20,6 +20,7 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
     check_angles,
     check_circuit,
     check_options,
+    limits_of,
     sampler_options,
 )
 from qrnn_qiskit.execution.backends.ibm_client import Client, says_too_large
@@ -205,15 +206,13 @@ class ServiceExecutor:
         self._mode.keep(recorded, save)
 
     def blocks(self, unrolled: UnrolledCircuit, rows: int, shots: int) -> list[Block]:
-        """Rows and shots cut by the shots of a row, and executions and bytes of a job."""
-        limits = self._limits()
+        """Rows and shots cut by what one job may hold; see `limits_of`."""
         isa = self.isa(unrolled)
-        width = max(1, len(isa.columns))
-        # Eight bytes a value, four thirds of that as text, and the circuit once.
+        limits = self._limits(unrolled)
         return cut(
             rows,
             whole_shots(shots, isa.num_tiles) // isa.num_tiles,
-            max_rows=max(1, int(limits.bytes * 3 / 4 / 8 / width)),
+            max_rows=limits.rows,
             max_shots=limits.shots,
             max_executions=limits.executions,
         )
@@ -237,7 +236,8 @@ class ServiceExecutor:
             raise NotSent(f"{self.name} is not in operation now ({status.status_msg})")
         options = self._options.model_copy(deep=True)
         options.environment.job_tags = list(ticket.tags)
-        options.max_execution_time = ticket.max_seconds
+        longest = ibm_checks.MAX_SECONDS
+        options.max_execution_time = min(longest, ticket.max_seconds or longest)
         mode = self._mode.open()
         with self._client.submitting(ticket.sending):
             sampler = Sampler(mode=mode, options=options)
@@ -373,9 +373,11 @@ class ServiceExecutor:
         check_options(self._given, isa.circuit, self._backend)
         return isa
 
-    def _limits(self) -> Limits:
+    def _limits(self, unrolled: UnrolledCircuit) -> Limits:
         shots = getattr(self._backend, "max_shots", None)
-        return Limits(int(shots or ibm_checks.MAX_EXECUTIONS), ibm_checks.MAX_EXECUTIONS)
+        each = self.rep_delay_s + self._durations(unrolled)
+        executed = self.isa(unrolled).executed
+        return limits_of(executed, int(shots or ibm_checks.MAX_EXECUTIONS), each)
 
     def session_seconds(self) -> tuple[str, float] | None:
         """Id and cost of the open session; see `Resumable`."""

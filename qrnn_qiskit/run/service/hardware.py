@@ -15,13 +15,14 @@ from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import isa_from_bytes, isa_to_bytes
 from qrnn_qiskit.execution.service import Resumable, as_service
-from qrnn_qiskit.run.cost import check_budget
+from qrnn_qiskit.run.cost import check_budget, plan_job
 from qrnn_qiskit.run.record.directory import RunDirectory, is_run
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.place import check_local
 from qrnn_qiskit.run.record.provenance import provenance
 from qrnn_qiskit.run.service.drift import Drift
+from qrnn_qiskit.run.service.purse import SharedBudget
 from qrnn_qiskit.run.service.submission import Submission
 from qrnn_qiskit.run.setup import Setup, describe
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
@@ -31,11 +32,14 @@ SESSION: Final = "session"
 
 
 def with_device(job: Job, setup: Setup) -> Job:
-    """The job with the device that `least_busy` has chosen: a run stays on it."""
+    """The job as its run keeps it: on the device that `least_busy` has chosen."""
     if not job.backend.is_service:
         return job
     backend = job.backend.model_copy(update={"name": setup.executor.name})
-    return job.model_copy(update={"backend": backend})
+    budget = job.budget
+    if budget.shared is not None:  # the run may be continued from elsewhere
+        budget = budget.model_copy(update={"shared": budget.shared.absolute()})
+    return job.model_copy(update={"backend": backend, "budget": budget})
 
 
 def keep_circuit(setup: Setup, directory: RunDirectory) -> None:
@@ -123,10 +127,21 @@ def open_submission(
         setup.unrolled,
         wait=wait,
         budget=setup.job.budget,
+        shared=_shared(setup, ledger),
+        max_pending=setup.job.backend.max_pending,
         trust_list=setup.job.backend.unknown == "list",
         look=look,
         notify=notify,
     )
+
+
+def _shared(setup: Setup, ledger: Ledger) -> SharedBudget | None:
+    """The other runs that the run's budget is for."""
+    folder = setup.job.budget.shared
+    if folder is None or not setup.job.backend.is_service:
+        return None
+    planned = plan_job(setup)["qpu_seconds"]
+    return SharedBudget(folder, ledger.directory, ledger, planned)
 
 
 @contextmanager

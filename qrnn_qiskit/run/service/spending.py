@@ -34,6 +34,24 @@ class Work:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Others:
+    """What other runs have spent of the same budget, or is kept for them.
+
+    Attributes:
+        seconds: QPU seconds.
+        jobs: QPU jobs.
+        executions: of these.
+        runs: how many runs.
+    """
+
+    seconds: float = 0.0
+    jobs: int = 0
+    executions: int = 0
+    runs: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Spending:
     """What a run has spent.
 
@@ -63,30 +81,45 @@ class Spending:
         """Hours since the first intent, whether anybody worked on the run or not."""
         return 0.0 if self.began is None else max(0.0, time.time() - self.began) / HOUR_S
 
-    def afford(self, work: Work, budget: BudgetSpec) -> None:
+    def afford(self, work: Work, budget: BudgetSpec, others: Others | None = None) -> None:
         """Refuse a submission that the budget does not allow.
+
+        Args:
+            work: to be submitted.
+            budget: of the run, or of several.
+            others: that share it.
 
         Raises:
             BudgetError: saying what to type to go on.
         """
         self.check_hours(budget)
         jobs = "the next QPU job" if work.jobs == 1 else f"the next {work.jobs} QPU jobs"
-        needed = self.total + work.seconds * self.factor
+        others = others or Others()
+        needed = others.seconds + self.total + work.seconds * self.factor
         so_far = (
             f" ({self.charged:,.1f} s charged so far, {self.open:,.1f} s expected of jobs under "
             "way)"
         )
+        shared = ""
+        if others.runs:
+            so_far = f"{so_far[:-1]}, {others.seconds:,.1f} s spent by the others or kept for them)"
+            shared = f", which it shares with {others.runs} more"
         rate = budget.money_per_second or 0.0
         for key, value, limit, detail in (
             ("qpu_seconds", round(needed, 1), budget.qpu_seconds, so_far),
             ("money", round(needed * rate, 2), budget.money, so_far),
-            ("qpu_jobs", self.jobs + work.jobs, budget.qpu_jobs, ""),
-            ("executions", self.executions + work.executions, budget.executions, ""),
+            ("qpu_jobs", others.jobs + self.jobs + work.jobs, budget.qpu_jobs, ""),
+            (
+                "executions",
+                others.executions + self.executions + work.executions,
+                budget.executions,
+                "",
+            ),
         ):
             if limit is not None and value > limit:
                 raise BudgetError(
-                    f"{jobs} would take the run to {value:,} of budget.{key} = {limit:,}{detail}; "
-                    f"all so far is kept: continue it with --set budget.{key}=MORE"
+                    f"{jobs} would take the run to {value:,} of budget.{key} = {limit:,}{shared}"
+                    f"{detail}; all so far is kept: continue it with --set budget.{key}=MORE"
                 )
 
     def check_hours(self, budget: BudgetSpec) -> None:
@@ -103,13 +136,13 @@ class Spending:
                 "with --set budget.wall_hours=MORE"
             )
 
-    def limit(self, predicted: float, budget: BudgetSpec) -> int:
+    def limit(self, predicted: float, budget: BudgetSpec, others: Others) -> int:
         """QPU seconds after which the service shall stop a job."""
         expected = predicted * self.factor
         limit = LIMIT_FACTOR * expected + LIMIT_EXTRA_S
         allowed = affordable_seconds(budget)
         if allowed is not None:
-            limit = max(expected, min(limit, allowed - self.total))
+            limit = max(expected, min(limit, allowed - others.seconds - self.total))
         return max(1, math.ceil(limit))
 
 

@@ -35,9 +35,10 @@ from qrnn_qiskit.execution.service import (
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, SESSION_COST, JobRow
 from qrnn_qiskit.run.service import waiting
+from qrnn_qiskit.run.service.purse import Purse, SharedBudget
 from qrnn_qiskit.run.service.spending import Work, afford_shots
 from qrnn_qiskit.run.service.standing import left_behind, refuse_ended
-from qrnn_qiskit.run.service.waiting import Gate, Waiting
+from qrnn_qiskit.run.service.waiting import Waiting
 from qrnn_qiskit.spec.backend import BudgetSpec
 
 GRACE_S = 120.0  # in which a submission may still show up in the service's list
@@ -58,6 +59,8 @@ class Submission:
         *,
         wait: bool = True,
         budget: BudgetSpec | None = None,
+        shared: SharedBudget | None = None,
+        max_pending: int | None = None,
         max_shots: int | None = None,
         trust_list: bool = False,
         look: Callable[[JobService], Calibration | None] | None = None,
@@ -71,6 +74,8 @@ class Submission:
             unrolled: the circuit.
             wait: wait for jobs and for the service; otherwise raise `PendingError`.
             budget: of the run; None for no limit.
+            shared: the other runs that it is shared with.
+            max_pending: jobs of this run under way on a device at a time.
             max_shots: of all requests of the run; None where the caller counts them.
             trust_list: submit again what the service's list does not show after the grace period,
                 without asking a person.
@@ -80,14 +85,14 @@ class Submission:
         self._ledger = ledger
         self._service = service
         self._unrolled = unrolled
-        self._budget = budget or BudgetSpec()
+        self._purse = Purse(ledger, budget or BudgetSpec(), shared)
+        self._max_pending = max_pending
         self._max_shots = max_shots
         self._trust_list = trust_list
         self._look = look or (lambda service: None)
         self._calibration = ""
         self._notify = notify or (lambda text: None)
         self._waiting = Waiting(wait, self._check_hours, self._notify, threading.Event())
-        self._gate = Gate()
 
     def on(self, service: JobService, unrolled: UnrolledCircuit) -> Submission:
         """The same for another circuit of the run."""
@@ -145,13 +150,12 @@ class Submission:
         blocks = self._service.blocks(self._unrolled, rows, request.shots)
         costs = [(block, self._service.seconds(self._unrolled, block)) for block in blocks]
         if self._service.outlives:
-            self._ledger.spending().afford(
+            self._purse.afford(
                 Work(
                     len(blocks),
                     sum(block.executions for block in blocks),
                     sum(seconds for _, seconds in costs),
-                ),
-                self._budget,
+                )
             )
         self._ledger.plan(
             address,
@@ -171,7 +175,7 @@ class Submission:
         self._late_usage()
         while rows := self._ledger.jobs(address, OPEN):
             for row in rows:
-                if row.state == "intent":
+                if row.state == "intent" and self._may_submit():
                     self._submit(row, request)
             for row in self._ledger.jobs(address, ["sending"]):
                 self._settle(row)
@@ -180,6 +184,14 @@ class Submission:
                 self._waiting.pause(f"job {rows[0].job} is not done yet{_more(rows)}")
 
     # -- submitting
+
+    def _may_submit(self) -> bool:
+        """Whether other jobs have left the run a place in the device's queue."""
+        if self._max_pending is None or not self._service.outlives:
+            return True
+        under_way = self._ledger.jobs(states=OPEN[1:])
+        mine = sum(row.backend == self._service.name for row in under_way)
+        return mine < self._max_pending
 
     def _submit(self, row: JobRow, request: EvaluationRequest) -> None:
         """Hand in a block; afterwards its job is submitted, sending (unknown), or replaced."""
@@ -215,11 +227,10 @@ class Submission:
         ledger, limit = self._ledger, None
         if self._service.outlives:
             self._session_cost()
-        with self._gate.entered() as leave:
+        with self._purse.entered() as leave:
             if self._service.outlives:
-                spending = ledger.spending()
-                spending.afford(Work(1, row.block.executions, row.predicted), self._budget)
-                limit = spending.limit(row.predicted, self._budget)
+                work = Work(1, row.block.executions, row.predicted)
+                limit = self._purse.afford(work)(row.predicted)
 
             def sending() -> None:
                 ledger.sending(row.number, self._calibration)
@@ -381,8 +392,8 @@ class Submission:
     # -- the end
 
     def _check_hours(self) -> None:
-        if self._service.outlives and self._budget.wall_hours is not None:
-            self._ledger.spending().check_hours(self._budget)
+        if self._service.outlives:
+            self._purse.check_hours()
 
 
 def _more(rows: list[JobRow]) -> str:

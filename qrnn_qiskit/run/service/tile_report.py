@@ -56,10 +56,11 @@ def tile_deviations(tiles: list[Outputs]) -> list[dict[str, float]]:
         alone would show taken off; its `standard_error`; and `shot_noise`, what shots alone show.
     """
     mean = np.stack([tile.mean for tile in tiles])  # [n, R, T, K]
-    variance = np.stack([_variance(tile) for tile in tiles])
     count = len(tiles)
-    # Of the difference to an average that the tile itself is part of.
-    noise = variance * (1 - 2 / count) + variance.mean(axis=0) / count
+    # Of the difference to an average that the tile itself is part of. A tile has few shots: the
+    # variance of a shot is taken from all.
+    variance = np.mean([_variance(tile) for tile in tiles], axis=0)
+    noise = np.broadcast_to(variance * (1 - 1 / count), mean.shape)
     excess = (mean - mean.mean(axis=0)) ** 2 - noise
     of_rows = excess.mean(axis=(2, 3))  # steps of a shot are correlated, rows are not
     found = []
@@ -85,7 +86,11 @@ def difference(alone: Outputs, among_others: Outputs) -> dict[str, float]:
         among so many by shots alone; `deviation`: root mean square, shot noise taken off.
     """
     change = among_others.mean - alone.mean
-    variance = _variance(alone) + _variance(among_others)
+    # Where all shots happen to agree the next may not: as if one more of each kind were seen.
+    variance = sum(
+        (_variance(one) + 1 / (_shots(one) ** 2) for one in (alone, among_others)),
+        start=np.zeros(change.shape),
+    )
     largest = float(np.max(np.abs(change) / np.sqrt(variance)))
     return {
         "largest": largest,
@@ -208,10 +213,16 @@ def _last(
 
 
 def _variance(outputs: Outputs) -> Array:
-    """Of the means, `[R, T, K]`; not zero where all shots happen to agree."""
+    """Of the means, `[R, T, K]`."""
     if outputs.count is None or outputs.covariance is None:
         return np.zeros(outputs.mean.shape)
-    count = outputs.count[:, None]
-    of_shot = np.diagonal(outputs.covariance, axis1=1, axis2=2) + 1 / count
-    found: Array = (of_shot / count).reshape(outputs.mean.shape)
+    of_shot = np.diagonal(outputs.covariance, axis1=1, axis2=2)
+    found: Array = (of_shot / outputs.count[:, None]).reshape(outputs.mean.shape)
+    return found
+
+
+def _shots(outputs: Outputs) -> Array:
+    """Of each row, `[R, 1, 1]`; infinitely many of exact values."""
+    count = np.full(len(outputs.mean), np.inf) if outputs.count is None else outputs.count
+    found: Array = np.asarray(count, dtype=np.float64)[:, None, None]
     return found

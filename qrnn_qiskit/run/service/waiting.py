@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from typing import Final, TypeVar, final
 
 from qrnn_qiskit.errors import PendingError
@@ -86,18 +85,3 @@ class Waiting:
         """
         if self._halt.is_set():
             raise KeyboardInterrupt
-
-
-@final
-class Gate:
-    """Lets one submission of a run at a time from its check of the budget to its record."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def entered(self) -> Iterator[Callable[[], None]]:
-        """Hold the gate; what is yielded leaves it early."""
-        with ExitStack() as held:
-            held.enter_context(self._lock)
-            yield held.close

@@ -151,7 +151,7 @@ def test_device_noise_on_aer_is_of_the_circuit_that_the_fake_device_runs() -> No
 
 
 def test_refused_devices() -> None:
-    with pytest.raises(BackendError, match="submission to real devices is not part of it yet"):
+    with pytest.raises(BackendError, match="a real one is for job files, or DeviceExecutor"):
         IBMExecutor("ibm_marrakesh")
     with pytest.raises(BackendError, match="device 'fake_mars' is unknown"):
         IBMExecutor("fake_mars")

@@ -337,6 +337,7 @@ def test_what_a_run_leaves(tmp_path: Path) -> None:
         "history.jsonl",
         "ledger.sqlite",
         "log.txt",
+        "outputs.npz",
         "payload",
         "predictions.npz",
         "run.json",

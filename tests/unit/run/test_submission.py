@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qrnn_qiskit import UnrolledCircuit, build_cell, unroll
-from qrnn_qiskit.errors import BudgetError, JobError, PendingError
+from qrnn_qiskit.errors import BudgetError, JobError, PendingError, RunError
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.blocks import assemble, cut
 from qrnn_qiskit.execution.executor import EvaluationRequest
@@ -26,6 +27,7 @@ from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import SESSION_COST
 from qrnn_qiskit.run.service import submission as submission_module
 from qrnn_qiskit.run.service import waiting
+from qrnn_qiskit.run.service.purse import SharedBudget
 from qrnn_qiskit.run.service.submission import Submission
 from qrnn_qiskit.run.service.together import bits_of_all
 from qrnn_qiskit.spec.backend import BudgetSpec
@@ -330,6 +332,85 @@ def test_the_budget_counts_hours_even_while_jobs_wait(
     with pytest.raises(BudgetError, match="wall_hours=MORE"):
         submission(ledger, service, budget=budget).bits("c", "d", request())
     submission(ledger, service, budget=BudgetSpec(wall_hours=4.0)).bits("b", "d", request())
+
+
+@pytest.fixture
+def sharing(tmp_path: Path) -> Iterator[Callable[[str, float], Ledger]]:
+    """Makes runs that share a folder."""
+    made: list[Ledger] = []
+
+    def make(name: str, planned: float) -> Ledger:
+        run = tmp_path / name
+        run.mkdir()
+        (run / "run.json").write_text(json.dumps({"state": "running"}))
+        made.append(Ledger(run))
+        SharedBudget(tmp_path / "shared", run, made[-1], planned)
+        return made[-1]
+
+    yield make
+    for opened in made:
+        opened.close()
+
+
+def spender(ledger: Ledger, limit: float) -> Submission:
+    shared = SharedBudget(ledger.directory.parent / "shared", ledger.directory, ledger, 100.0)
+    service = FakeService(name=ledger.directory.name)
+    return submission(ledger, service, budget=BudgetSpec(qpu_seconds=limit), shared=shared)
+
+
+def spend(run: Submission) -> int:
+    """How many jobs of 2 s a run can pay for."""
+    refusal = ""
+    number = 0
+    while not refusal:
+        try:
+            run.bits(f"a{number}", "d", request())
+            number += 1
+        except BudgetError as error:
+            refusal = str(error)
+    assert "which it shares with" in refusal
+    return number
+
+
+def test_runs_that_share_a_budget_do_not_starve_each_other(
+    sharing: Callable[[str, float], Ledger],
+) -> None:
+    greedy, modest = sharing("greedy", 100.0), sharing("modest", 100.0)
+    # Half is kept for the other, whoever comes first.
+    assert spend(spender(greedy, 20.0)) == 5
+    assert spend(spender(modest, 20.0)) == 5
+    assert greedy.spending().total + modest.spending().total == 20.0
+
+
+def test_what_another_run_does_not_need_is_free(
+    sharing: Callable[[str, float], Ledger],
+) -> None:
+    greedy, small, done = sharing("greedy", 100.0), sharing("small", 4.0), sharing("done", 100.0)
+    spender(done, 30.0).bits("a", "d", request())
+    (done.directory / "run.json").write_text(json.dumps({"state": "done"}))
+    # 2 s are spent, 4 s are kept for the small one.
+    assert spend(spender(greedy, 30.0)) == 12
+    assert spend(spender(small, 30.0)) == 2
+
+
+def test_a_run_that_is_gone_is_named(sharing: Callable[[str, float], Ledger]) -> None:
+    greedy, gone = sharing("greedy", 100.0), sharing("gone", 4.0)
+    (gone.directory / "run.json").unlink()
+    with pytest.raises(RunError, match="names a run that shares this budget and cannot be read"):
+        spender(greedy, 30.0).bits("a", "d", request())
+
+
+def test_a_run_leaves_others_a_place_in_the_queue(ledger: Ledger) -> None:
+    service = FakeService(max_rows=1, ends=["queued"] * 5)
+    run = submission(ledger, service, max_pending=2, wait=False)
+    with pytest.raises(PendingError):
+        run.bits("a", "d", request())
+    assert states(ledger) == ["submitted"] * 2 + ["intent"] * 3
+    for job in service.jobs.values():
+        job.state = "done"
+    found = submission(ledger, service, max_pending=2).bits("a", "d", request())
+    np.testing.assert_array_equal(found.packed, expected().packed)
+    assert len(service.jobs) == 5
 
 
 def test_of_several_devices_one_submission_at_a_time_is_weighed(ledger: Ledger) -> None:
