@@ -2,7 +2,7 @@
 
 python benchmarks/papers.py                       # every job of jobs/papers, its own seed
 python benchmarks/papers.py takaki_cosine --seeds 5
-python benchmarks/papers.py --costs fake_marrakesh
+python benchmarks/papers.py --costs fake_marrakesh fake_boston fake_nighthawk
 python benchmarks/papers.py --parity              # per-occurrence against global shift
 """
 
@@ -19,8 +19,9 @@ import numpy as np
 
 from qrnn_qiskit import ExactExecutor, IBMExecutor, ParameterShift, build_cell, unroll
 from qrnn_qiskit.angle_map import Array
-from qrnn_qiskit.circuit import FAMILIES
+from qrnn_qiskit.circuit import FAMILIES, Cell
 from qrnn_qiskit.execution.isa import device_duration
+from qrnn_qiskit.execution.layout import predicted_error
 from qrnn_qiskit.gradients import GradientProblem
 from qrnn_qiskit.learning.datasets.parity import Parity
 from qrnn_qiskit.learning.optimizers.adam import Adam
@@ -107,20 +108,27 @@ def print_parity() -> None:
         print(f"| {num_steps} | {counts[0]}/20 | {counts[1]}/20 |")
 
 
-def print_costs(device: str, num_steps: int = 6) -> None:
-    """A row for each family at its published size: what a step and a gradient cost on a chip."""
-    executor = IBMExecutor(device)
-    rows: list[tuple[str, str, dict[str, int]]] = [(name, name, {}) for name in FAMILIES.names()]
-    rows.append(("takaki, 1 + 1", "takaki", {"n_io": 1, "n_hidden": 1}))
-    print(f"| family | qubits | weights | CZ a step on {device} | us a step | rows of a gradient |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for label, name, chosen in rows:
+SIZES: list[tuple[str, str, dict[str, int]]] = [
+    *((name, name, {}) for name in FAMILIES.names()),
+    ("bausch, 1 + 1, no stage", "bausch", {"n_hidden": 1, "stages": 0}),
+    ("takaki, 1 + 1", "takaki", {"n_io": 1, "n_hidden": 1}),
+    ("viqueira_emcz2, 2 + 3", "viqueira_emcz2", {"n_exchange": 2, "n_memory": 3, "layers": 5}),
+]
+
+
+def print_costs(devices: list[str], num_steps: int = 6) -> None:
+    """A row for each family at its published size: what a step and a gradient cost on chips.
+
+    On each device: two-qubit gates a step; microseconds a step; the chance that nothing goes wrong
+    in `num_steps` steps by the calibration's errors.
+    """
+    executors = [IBMExecutor(device) for device in devices]
+    heads = [f"{device}: CZ, us, all right" for device in devices]
+    print(f"| family | qubits | weights | {' | '.join(heads)} | rows of a gradient |")
+    print("|" + " --- |" * (4 + len(devices)))
+    for label, name, chosen in SIZES:
         cell = build_cell(name, chosen)
-        short, long = (unroll(cell, steps) for steps in (num_steps // 2, num_steps))
-        circuits = [executor.isa(unrolled) for unrolled in (short, long)]
-        gates = [circuit.two_qubit_gates for circuit in circuits]
-        seconds = [device_duration(circuit, executor.target) for circuit in circuits]
-        added = num_steps - num_steps // 2
+        long = unroll(cell, num_steps)
         problem = GradientProblem(
             long.angle_map,
             long.occurrences,
@@ -128,12 +136,22 @@ def print_costs(device: str, num_steps: int = 6) -> None:
             np.full((1, num_steps, cell.num_features), 0.5),
             np.ones(num_steps, dtype=bool),
         )
+        rows = ParameterShift().plan(problem).num_rows
+        costs = [_cost(executor, cell, num_steps) for executor in executors]
         print(
-            f"| {label} | {cell.circuit.num_qubits} | {cell.num_weights} "
-            f"| {(gates[1] - gates[0]) / added:.0f} "
-            f"| {_per_step(seconds, added)} "
-            f"| {ParameterShift().plan(problem).num_rows} |"
+            f"| {label} | {cell.circuit.num_qubits} | {cell.num_weights} | {' | '.join(costs)} "
+            f"| {rows} |",
+            flush=True,
         )
+
+
+def _cost(executor: IBMExecutor, cell: Cell, num_steps: int) -> str:
+    circuits = [executor.isa(unroll(cell, steps)) for steps in (num_steps // 2, num_steps)]
+    gates = [circuit.two_qubit_gates for circuit in circuits]
+    seconds = [device_duration(circuit, executor.target) for circuit in circuits]
+    added = num_steps - num_steps // 2
+    error = predicted_error(circuits[1].circuit, executor.target)
+    return f"{(gates[1] - gates[0]) / added:.0f}, {_per_step(seconds, added)}, {1.0 - error:.2f}"
 
 
 def _per_step(seconds: list[float | None], steps: int) -> str:
@@ -167,7 +185,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="seeds of each job")
     parser.add_argument("--set", action="append", default=[], help="key=value, as for qrnn run")
     parser.add_argument("--parity", action="store_true", help="the table of the parity cell")
-    parser.add_argument("--costs", metavar="DEVICE", help="the table of costs on a fake device")
+    parser.add_argument("--costs", metavar="DEVICE", nargs="+", help="the table of costs on chips")
     arguments = parser.parse_args()
     if arguments.parity:
         print_parity()
