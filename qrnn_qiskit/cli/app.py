@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qrnn_qiskit.cli import cells, compare, config, evaluate, hardware, run
+from qrnn_qiskit.cli import cells, compare, config, evaluate, hardware, report, run
 from qrnn_qiskit.cli.exits import CommandGroup
 
 # Plain help: rich would take half of the time that `qrnn --help` has.
@@ -25,8 +25,10 @@ for command in (
     compare.compare,
     run.status,
     run.plot,
+    report.report,
     hardware.cancel,
     hardware.fetch,
+    hardware.tiles,
     hardware.resolve,
     hardware.devices,
     hardware.rehearse,

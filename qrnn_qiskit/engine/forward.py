@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from qrnn_qiskit.engine.layers import layered_of, suit
-from qrnn_qiskit.engine.plan import MEMORY_LIMIT, chunks, padded
+from qrnn_qiskit.engine.plan import MEMORY_LIMIT, TooMuchMemory, chunks, halves, padded
 from qrnn_qiskit.engine.program import Program
 from qrnn_qiskit.engine.sweep import Sweep
 from qrnn_qiskit.engine.tape import Tape, tape_of
@@ -38,11 +38,12 @@ def outputs(
             2^k. With post-selection these are raw values, one more for each step: the expectation
             of the output times kept, then the probability of kept.
         memory_limit: bytes to stay within (64 MiB and more are best); rows are worked on in
-            chunks, which leaves every bit of the result as it is.
+            chunks, which leaves every bit of the result as it is, unless they are so small that
+            a block of 8 rows does not fit.
 
     Raises:
         DataError: where the angles do not fit the program or are not finite.
-        BackendError: where the memory limit is too small for a block of 8 rows.
+        BackendError: where the memory limit is too small for one row.
     """
     angles = program.checked(angles)
     vectors = vectors_for(program, angles)
@@ -57,7 +58,16 @@ def outputs(
             sweep.load(angles)
             records = sweep.forward(tape.start)[:, :rows]
         return finished(program, tape, records, kind)
-    for chunk in forward_chunks(tape, rows, memory_limit):
+    try:
+        planned = forward_chunks(tape, rows, memory_limit)
+    except TooMuchMemory:
+        if rows == 1:
+            raise
+        parts = [angles[part] for part in halves(rows)]
+        return np.concatenate(
+            [outputs(program, part, kind=kind, memory_limit=memory_limit) for part in parts]
+        )
+    for chunk in planned:
         part = angles[chunk]
         size = padded_part(rows, part)
         noted = np.repeat(tape.start[:, None], size, axis=1)

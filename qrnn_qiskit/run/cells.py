@@ -74,6 +74,11 @@ def describe_cell(source: str, num_steps: int) -> dict[str, Any]:
     }
 
 
+def drawn_cell(source: str, num_steps: int) -> UnrolledCircuit:
+    """A cell unrolled over as many of `num_steps` as a drawing shows."""
+    return unroll(resolve_cell(source), min(num_steps, DRAWN_STEPS))
+
+
 def check_cell(source: str) -> dict[str, Any]:
     """Whether a cell is fit: raises what is wrong, returns what is worth knowing.
 

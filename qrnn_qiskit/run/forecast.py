@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.angle_map import Array
-from qrnn_qiskit.estimate import Estimate
+from qrnn_qiskit.estimate import Estimate, Outputs
 from qrnn_qiskit.learning import metrics
 from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.plugins import BaselineTask, CountedLoss, LabelLoss
+from qrnn_qiskit.learning.postselection import survival
 from qrnn_qiskit.run.baselines import chosen_baselines
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.gradient import measure_outputs
+from qrnn_qiskit.run.measure.objective import Objective
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.setup import Setup
 
@@ -34,16 +36,20 @@ def forecast(
     data: Dataset,
     shots: int | None,
     address: str,
+    keep: Callable[[Outputs], None] | None = None,
     place: tuple[int, ...] = (),
 ) -> Estimate:
     """Predictions `[N, T, M]` with standard errors, in the data's units.
 
-    Of a loss of labels they are the probabilities of the classes. `place` is that of the forecast
-    among several of one command, whose shots must be independent.
+    Of a loss of labels they are the probabilities of the classes. `keep` is handed the outputs
+    that they were made from; `place` is that of the forecast among several of one command, whose
+    shots must be independent.
     """
     weights, readout = setup.split_parameters(parameters)
     call = Call(address, (FORECAST_STREAM, *place))
     raw = measure_outputs(evaluator, weights, data.features, shots, call)
+    if keep is not None:
+        keep(raw)
     estimate = setup.objective.prediction(readout, raw)
     scaling = setup.splits.scaling
     if scaling is None or isinstance(setup.objective.loss, LabelLoss):
@@ -85,14 +91,22 @@ class Comparison:
 def compare(
     setup: Setup, evaluator: Evaluator, parameters: Array, directory: RunDirectory
 ) -> Comparison | None:
-    """Predict the test part, write the predictions and `table.json`; None without such a part.
+    """Predict the test part, write outputs, predictions and `table.json`; None without such a part.
 
     Predictions go to `predictions.npz`, those of labels to `probabilities.npz`.
     """
     data = setup.splits.test
     if data.num_sequences == 0:
         return None
-    estimate = forecast(setup, evaluator, parameters, data, setup.test_shots, "test")
+    estimate = forecast(
+        setup,
+        evaluator,
+        parameters,
+        data,
+        setup.test_shots,
+        "test",
+        keep=lambda raw: write_outputs(setup.objective, raw, directory),
+    )
     loss = setup.objective.loss
     if isinstance(loss, LabelLoss):
         name, models, scores, targets, mask = _class_models(setup, loss, estimate.mean, data)
@@ -115,6 +129,19 @@ def compare(
         "table.json", {"table": table, "verdict": comparison.verdict, "part": "test"}
     )
     return comparison
+
+
+def write_outputs(objective: Objective, raw: Outputs, directory: RunDirectory) -> None:
+    """Write `outputs.npz`: outputs `[N, T, K]`, and survival `[N, T]` with post-selection."""
+    found = {"outputs": objective.condition(raw).estimate}
+    if objective.postselected:
+        found["survival"] = survival(raw)
+    arrays: dict[str, Any] = {}
+    for name, estimate in found.items():
+        arrays[name] = estimate.mean
+        if estimate.standard_error is not None:
+            arrays[f"{name}_standard_error"] = estimate.standard_error
+    directory.write_arrays("outputs.npz", arrays)
 
 
 def _models(setup: Setup, mean: Array, data: Dataset) -> _Models:

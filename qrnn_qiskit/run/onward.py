@@ -69,7 +69,7 @@ def forecast_run(
         found: list[Estimate] = []
         for turn in range(-(-steps // horizon)):
             estimate = forecast(
-                setup, evaluator, setup.initial, dataset, shots, f"forecast/{turn}", (turn,)
+                setup, evaluator, setup.initial, dataset, shots, f"forecast/{turn}", place=(turn,)
             )
             last = Estimate(
                 estimate.mean[:, -horizon:],
@@ -141,7 +141,7 @@ def sample_run(
             features[:, : known.shape[1]] = (known[:, :, None] & places) > 0
             data = Dataset(features, np.zeros((len(known), num_steps, 1)))
             found = forecast(
-                setup, evaluator, setup.initial, data, shots, f"sample/{place}", (place,)
+                setup, evaluator, setup.initial, data, shots, f"sample/{place}", place=(place,)
             ).mean[:, known.shape[1] - 1]
             stream = np.random.SeedSequence(seed, spawn_key=(SAMPLE_STREAM, place))
             chances = np.maximum(found, 0.0)[which.ravel()]

@@ -6,17 +6,19 @@ Axes: R rows, A angles, T steps, K output bits of a step, K' output values.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from qrnn_qiskit.engine.plan import TooMuchMemory
 from qrnn_qiskit.engine.program import Program
 from qrnn_qiskit.engine.vectors.entries import State
 from qrnn_qiskit.engine.vectors.lower import Lowered, lowered
 from qrnn_qiskit.engine.vectors.run import Piece, Run, pieces_of, size_of
-from qrnn_qiskit.errors import BackendError, DataError
+from qrnn_qiskit.errors import DataError
 from qrnn_qiskit.estimate import Array
 
 # Bytes of one state of all rows: more rows at a time than that gain nothing.
@@ -65,18 +67,55 @@ def pure_outputs(
     return result
 
 
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Cuts:
+    """How a gradient is cut: rows, pieces of the entries, and whether all states are kept."""
+
+    chunks: list[slice]
+    pieces: list[Piece]
+    keep: bool
+
+
+def cuts_for(
+    program: Program, vectors: Lowered, rows: int, num_outcomes: int, memory_limit: int
+) -> Cuts:
+    """Cuts that stay within so many bytes.
+
+    All states are kept where they fit into half of the memory; else those at the start of some
+    pieces, and each piece is run once more on the way back.
+
+    Raises:
+        TooMuchMemory: where there are none.
+    """
+    itemsize = _itemsize(vectors)
+    state = itemsize * max((entry.size for entry in vectors.entries), default=1)
+    total = itemsize * sum(size_of(entry) for entry in vectors.entries)
+    work = 6 * state + 8 * (4 * program.num_angles + 3 * program.num_steps * (num_outcomes + 1))
+    half = memory_limit // 2
+    if rows * total <= half:
+        return Cuts(_chunks(rows, state, work, half), _pieces(vectors, total), keep=True)
+    # With p pieces, all rows keep p states, and a chunk the states of one piece.
+    number = max(1, min(int(np.sqrt(total / state)), half // (2 * state * max(rows, 1))))
+    pieces = _pieces(vectors, max(total // itemsize // number, 1))
+    if len(pieces) * state * rows > half:
+        raise TooMuchMemory(
+            f"the gradient of {rows} state vectors of {state / 2**20:.3g} MiB does not fit "
+            f"into the memory limit of {memory_limit / 2**30:.3g} GiB: raise it"
+        )
+    largest = itemsize * max(piece.total for piece in pieces)
+    return Cuts(_chunks(rows, state, work + largest, half // 2), pieces, keep=False)
+
+
 def pure_value_and_vjp(
     program: Program,
     vectors: Lowered,
     angles: Array,
     weights: Array,
     cotangent_of: Callable[[Array], Array],
-    memory_limit: int,
+    cuts: Cuts,
 ) -> tuple[Array, Array]:
     """Outputs `[R, T, K']` and dL/d(angles) `[R, A]`.
-
-    All states are kept where they fit into half of the memory; else those at the start of some
-    pieces, and each piece is run once more on the way back.
 
     Args:
         program: the circuit.
@@ -84,33 +123,12 @@ def pure_value_and_vjp(
         angles: `[R, A]` in rad.
         weights: `[2^K, K']`: outputs = probabilities of a step's outcomes times these.
         cotangent_of: dL/d(outputs) for given outputs.
-        memory_limit: bytes to stay within.
+        cuts: see `cuts_for`.
 
     Raises:
         DataError: where the cotangent does not fit.
-        BackendError: where the memory limit is too small.
     """
-    rows, itemsize = len(angles), _itemsize(vectors)
-    state = itemsize * max((entry.size for entry in vectors.entries), default=1)
-    total = itemsize * sum(size_of(entry) for entry in vectors.entries)
-    work = 6 * state + 8 * (4 * program.num_angles + 3 * program.num_steps * (len(weights) + 1))
-    half = memory_limit // 2
-    keep = rows * total <= half
-    if keep:
-        chunks = _chunks(rows, state, work, half)
-        pieces = _pieces(vectors, total)
-    else:
-        # With p pieces, all rows keep p states, and a chunk the states of one piece.
-        number = max(1, min(int(np.sqrt(total / state)), half // (2 * state * rows)))
-        pieces = _pieces(vectors, max(total // itemsize // number, 1))
-        largest = itemsize * max(piece.total for piece in pieces)
-        if len(pieces) * state * rows > half:
-            raise BackendError(
-                f"the gradient of {rows} state vectors of {state / 2**20:.3g} MiB does not fit "
-                f"into the memory limit of {memory_limit / 2**30:.3g} GiB: give it fewer rows at "
-                "a time"
-            )
-        chunks = _chunks(rows, state, work + largest, half // 2)
+    rows, chunks, pieces, keep = len(angles), cuts.chunks, cuts.pieces, cuts.keep
     runs, held = list[Run](), list[list[list[State]]]()
     result = np.empty((rows, program.num_steps, weights.shape[1]))
     for part in chunks:
@@ -125,9 +143,7 @@ def pure_value_and_vjp(
         result[part] = _outputs(run, weights)
         runs.append(run)
         held.append(kept)
-    cotangent = np.asarray(cotangent_of(result), dtype=np.float64)
-    if cotangent.shape != result.shape:
-        raise DataError(f"cotangent has shape {cotangent.shape}, but the outputs {result.shape}")
+    cotangent = checked_cotangent(cotangent_of(result), result)
     gradient = np.empty((rows, program.num_angles))
     for part, run, kept in zip(chunks, runs, held, strict=True):
         seeds = np.ascontiguousarray((cotangent[part] @ weights.T).transpose(1, 2, 0))
@@ -143,6 +159,18 @@ def pure_value_and_vjp(
     return result, gradient
 
 
+def checked_cotangent(cotangent: Array, mean: Array) -> Array:
+    """dL/d(outputs) as float64.
+
+    Raises:
+        DataError: where its shape is not that of the outputs.
+    """
+    cotangent = np.asarray(cotangent, dtype=np.float64)
+    if cotangent.shape != mean.shape:
+        raise DataError(f"cotangent has shape {cotangent.shape}, but the outputs {mean.shape}")
+    return cotangent
+
+
 def _itemsize(vectors: Lowered) -> int:
     return 8 if vectors.real else 16
 
@@ -150,9 +178,9 @@ def _itemsize(vectors: Lowered) -> int:
 def _chunks(rows: int, state: int, per_row: int, limit: int) -> list[slice]:
     """Slices of rows to work on at a time."""
     if per_row > limit:
-        raise BackendError(
+        raise TooMuchMemory(
             f"a row of a state vector of {state / 2**20:.3g} MiB takes {per_row / 2**30:.3g} GiB, "
-            f"but {limit / 2**30:.3g} GiB are free: use a smaller circuit"
+            f"but {limit / 2**30:.3g} GiB are left under the memory limit: raise it"
         )
     size = max(1, min(limit // per_row, _STATE // state))
     ends = [*range(0, rows, size), rows]
