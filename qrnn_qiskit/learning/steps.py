@@ -19,5 +19,5 @@ def step_mask(num_steps: int, last: int | None, every: int = 1) -> NDArray[np.bo
             f"loss.last = {last}: must be from 1 to {num_steps}, the number of steps of a sequence"
         )
     back = np.arange(num_steps)[::-1]
-    mask: NDArray[np.bool_] = back < (num_steps if last is None else last)
-    return mask & (back % every == 0)
+    mask: NDArray[np.bool_] = (back < (num_steps if last is None else last)) & (back % every == 0)
+    return mask
