@@ -21,7 +21,7 @@ import numpy as np
 from qrnn_qiskit import ExactExecutor, IBMExecutor, ParameterShift, build_cell, unroll
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit import FAMILIES, Cell
-from qrnn_qiskit.execution.isa import device_duration
+from qrnn_qiskit.execution.isa import TranspileOptions, device_duration
 from qrnn_qiskit.execution.layout import predicted_error
 from qrnn_qiskit.gradients import GradientProblem
 from qrnn_qiskit.learning.datasets.parity import Parity
@@ -122,9 +122,10 @@ def print_costs(devices: list[str], num_steps: int = 6) -> None:
     """A row for each family at its published size: what a step and a gradient cost on chips.
 
     On each device: two-qubit gates a step; microseconds a step; the chance that nothing goes wrong
-    in `num_steps` steps by the calibration's errors.
+    in `num_steps` steps by the calibration's errors. Transpiled at level 2.
     """
-    executors = [IBMExecutor(device) for device in devices]
+    options = TranspileOptions(optimization_level=2)
+    executors = [IBMExecutor(device, transpile=options) for device in devices]
     heads = [f"{device}: CZ, us, all right" for device in devices]
     print(f"| family | qubits | weights | {' | '.join(heads)} | rows of a gradient |")
     print("|" + " --- |" * (4 + len(devices)))
