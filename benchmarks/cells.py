@@ -18,6 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from qrnn_qiskit.circuit import build_cell
+from qrnn_qiskit.learning.baselines.linear_ridge import linear_ridge
+from qrnn_qiskit.learning.metrics import rmse
 from qrnn_qiskit.run.cost import gradient_cost, qpu_seconds
 from qrnn_qiskit.run.jobs import run_job
 from qrnn_qiskit.run.setup import make_setup
@@ -161,24 +163,48 @@ def show() -> None:
             f"| {name} | {cost['qubits']} | {cost['weights']} | {cost['gates']:.0f} "
             f"| {cost['rows']} | {cost['qpu_seconds']:.0f} | {' | '.join(results)} |"
         )
+    references = {task: ridge_of(task) for task in ("elnino", "dectriang")}
+    print(f"linear ridge: {', '.join(f'{t} {v:.2g}' for t, v in references.items())}")
+    draw(costs, scores, references)
+
+
+def ridge_of(task: str) -> float:
+    """Root mean squared error of a linear ridge regression, in the data's units."""
+    setup = make_setup(job_from_dict(job_of("parity2", task)))
+    splits, mask = setup.splits, setup.objective.steps
+    predicted, targets = linear_ridge(splits, splits.test, mask), splits.test.targets
+    if splits.scaling is not None:
+        predicted, targets = map(splits.scaling.unscale_targets, (predicted, targets))
+    return rmse(predicted, targets, mask)
+
+
+def draw(
+    costs: dict[str, dict[str, Any]],
+    scores: dict[tuple[str, str], float],
+    references: dict[str, float],
+) -> None:
+    """One row for each cell; panels for the cost of a gradient and the three results."""
+    names = list(costs)[::-1]
     with mpl.rc_context({"font.size": 9.0, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(10.0, 3.6), layout="constrained")
-        for place, (task, score) in enumerate(SCORES.items(), start=1):
-            axes = figure.add_subplot(1, len(SCORES), place)
-            for name, cost in costs.items():
-                if (name, task) in scores:
-                    axes.plot(cost["qpu_seconds"], scores[name, task], "o", color="#0072B2")
-                    axes.annotate(
-                        name.split(" ")[0],
-                        (cost["qpu_seconds"], scores[name, task]),
-                        xytext=(4, 4),
-                        textcoords="offset points",
-                        fontsize=7,
-                    )
-            axes.set_xscale("log")
-            axes.margins(x=0.25, y=0.12)
-            axes.set_xlabel("QPU seconds of a gradient")
-            axes.set_title(f"{task}: {score}", loc="left")
+        figure = Figure(figsize=(10.0, 3.8), layout="constrained")
+        panels = figure.subplots(1, 1 + len(SCORES), sharey=True)
+        heads = ["QPU s of a gradient", *(f"{task}, {score}" for task, score in SCORES.items())]
+        for axes, head, task in zip(panels, heads, [None, *SCORES], strict=True):
+            for place, name in enumerate(names):
+                value = costs[name]["qpu_seconds"] if task is None else scores.get((name, task))
+                if value is not None:
+                    axes.plot(value, place, "o", color="#0072B2", clip_on=False)
+            if task in references:
+                axes.axvline(references[task], color="#CC79A7", linestyle="--", linewidth=1.0)
+                axes.text(
+                    references[task], len(names) - 0.4, "linear ridge", color="#CC79A7", fontsize=8
+                )
+            if task in (None, "dectriang"):
+                axes.set_xscale("log")
+            axes.set_title(head, loc="left", fontsize=9, pad=14)
+            axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+            axes.set_axisbelow(True)
+        panels[0].set_yticks(range(len(names)), names)
         PICTURE.parent.mkdir(exist_ok=True)
         figure.savefig(PICTURE, dpi=150)
 

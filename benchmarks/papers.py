@@ -193,7 +193,7 @@ def measure_jobs(names: list[str], seeds: int, overrides: list[str]) -> None:
                 entry = {
                     "job": name,
                     "seed": seed,
-                    "set": overrides,
+                    "set": [key for key in overrides if not key.startswith("training.baselines")],
                     "loss": done.summary["best_loss"],
                     "steps": done.summary["steps"],
                     "table": done.table,
