@@ -1,26 +1,28 @@
 """Trains the published models with several seeds and prints the tables of docs/papers.md.
 
-python benchmarks/papers.py                       # every job of jobs/papers, its own seed
-python benchmarks/papers.py takaki_cosine --seeds 5
-python benchmarks/papers.py --costs fake_marrakesh
+python benchmarks/papers.py takaki_cosine --seeds 5      # added to results/papers.jsonl
+python benchmarks/papers.py --show                      # the table of all that was added
+python benchmarks/papers.py --costs fake_marrakesh fake_boston fake_nighthawk
 python benchmarks/papers.py --parity              # per-occurrence against global shift
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import tempfile
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from qrnn_qiskit import ExactExecutor, IBMExecutor, ParameterShift, build_cell, unroll
 from qrnn_qiskit.angle_map import Array
-from qrnn_qiskit.circuit import FAMILIES
-from qrnn_qiskit.execution.isa import device_duration
+from qrnn_qiskit.circuit import FAMILIES, Cell
+from qrnn_qiskit.execution.isa import TranspileOptions, device_duration
+from qrnn_qiskit.execution.layout import predicted_error
 from qrnn_qiskit.gradients import GradientProblem
 from qrnn_qiskit.learning.datasets.parity import Parity
 from qrnn_qiskit.learning.optimizers.adam import Adam
@@ -28,6 +30,7 @@ from qrnn_qiskit.run.jobs import run_job
 from qrnn_qiskit.spec.compose import load_job
 
 JOBS = Path(__file__).parents[1] / "jobs" / "papers"
+RESULTS = Path(__file__).parent / "results" / "papers.jsonl"
 Rule = Literal["per_occurrence", "global"]
 
 
@@ -107,20 +110,28 @@ def print_parity() -> None:
         print(f"| {num_steps} | {counts[0]}/20 | {counts[1]}/20 |")
 
 
-def print_costs(device: str, num_steps: int = 6) -> None:
-    """A row for each family at its published size: what a step and a gradient cost on a chip."""
-    executor = IBMExecutor(device)
-    rows: list[tuple[str, str, dict[str, int]]] = [(name, name, {}) for name in FAMILIES.names()]
-    rows.append(("takaki, 1 + 1", "takaki", {"n_io": 1, "n_hidden": 1}))
-    print(f"| family | qubits | weights | CZ a step on {device} | us a step | rows of a gradient |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for label, name, chosen in rows:
+SIZES: list[tuple[str, str, dict[str, int]]] = [
+    *((name, name, {}) for name in FAMILIES.names()),
+    ("bausch, 1 + 1, no stage", "bausch", {"n_hidden": 1, "stages": 0}),
+    ("takaki, 1 + 1", "takaki", {"n_io": 1, "n_hidden": 1}),
+    ("viqueira_emcz2, 2 + 3", "viqueira_emcz2", {"n_exchange": 2, "n_memory": 3, "layers": 5}),
+]
+
+
+def print_costs(devices: list[str], num_steps: int = 6) -> None:
+    """A row for each family at its published size: what a step and a gradient cost on chips.
+
+    On each device: two-qubit gates a step; microseconds a step; the chance that nothing goes wrong
+    in `num_steps` steps by the calibration's errors. Transpiled at level 2.
+    """
+    options = TranspileOptions(optimization_level=2)
+    executors = [IBMExecutor(device, transpile=options) for device in devices]
+    heads = [f"{device}: CZ, us, all right" for device in devices]
+    print(f"| family | qubits | weights | {' | '.join(heads)} | rows of a gradient |")
+    print("|" + " --- |" * (4 + len(devices)))
+    for label, name, chosen in SIZES:
         cell = build_cell(name, chosen)
-        short, long = (unroll(cell, steps) for steps in (num_steps // 2, num_steps))
-        circuits = [executor.isa(unrolled) for unrolled in (short, long)]
-        gates = [circuit.two_qubit_gates for circuit in circuits]
-        seconds = [device_duration(circuit, executor.target) for circuit in circuits]
-        added = num_steps - num_steps // 2
+        long = unroll(cell, num_steps)
         problem = GradientProblem(
             long.angle_map,
             long.occurrences,
@@ -128,12 +139,22 @@ def print_costs(device: str, num_steps: int = 6) -> None:
             np.full((1, num_steps, cell.num_features), 0.5),
             np.ones(num_steps, dtype=bool),
         )
+        rows = ParameterShift().plan(problem).num_rows
+        costs = [_cost(executor, cell, num_steps) for executor in executors]
         print(
-            f"| {label} | {cell.circuit.num_qubits} | {cell.num_weights} "
-            f"| {(gates[1] - gates[0]) / added:.0f} "
-            f"| {_per_step(seconds, added)} "
-            f"| {ParameterShift().plan(problem).num_rows} |"
+            f"| {label} | {cell.circuit.num_qubits} | {cell.num_weights} | {' | '.join(costs)} "
+            f"| {rows} |",
+            flush=True,
         )
+
+
+def _cost(executor: IBMExecutor, cell: Cell, num_steps: int) -> str:
+    circuits = [executor.isa(unroll(cell, steps)) for steps in (num_steps // 2, num_steps)]
+    gates = [circuit.two_qubit_gates for circuit in circuits]
+    seconds = [device_duration(circuit, executor.target) for circuit in circuits]
+    added = num_steps - num_steps // 2
+    error = predicted_error(circuits[1].circuit, executor.target)
+    return f"{(gates[1] - gates[0]) / added:.0f}, {_per_step(seconds, added)}, {1.0 - error:.2f}"
 
 
 def _per_step(seconds: list[float | None], steps: int) -> str:
@@ -141,23 +162,90 @@ def _per_step(seconds: list[float | None], steps: int) -> str:
     return "unknown" if short is None or long is None else f"{(long - short) / steps * 1e6:.1f}"
 
 
-def print_jobs(names: list[str], seeds: int, overrides: list[str]) -> None:
-    """A row for each job and seed: loss, scores on held-out data, seconds."""
-    print("| job | seed | best loss | model | scores | s |\n| --- | --- | --- | --- | --- | --- |")
+# The score that is compared, and the paper's figure.
+TARGETS: Final[dict[str, tuple[str, str]]] = {
+    "duoneural_parity": ("loss", "2 of 5 seeds with the global shift"),
+    "takaki_cosine": ("rmse", "no figure printed; trains unless tau is too small"),
+    "takaki_spins": ("rmse", "no figure printed"),
+    "viqueira_dectriang": ("rmse", "0.0018 ... 0.0087 after 2000 epochs"),
+    "bausch_simple_sequence": ("loss", "error rate 0 in 50 epochs"),
+    "bausch_elman_xor": ("accuracy", "error rate 0 in 60 epochs and more"),
+    "bausch_dna": ("accuracy", "error rate 0.01 or less in 50 ... 80 epochs"),
+    "connerty_lorenz": ("rmse", "0.114 in units of its own, 1385 updates an epoch"),
+    "li_sentences": ("accuracy", "1.00 on its own sentences"),
+    "sunspots": ("rmse", ""),
+    "digits_rows": ("accuracy", "0.986 (larger images, pixel by pixel)"),
+    "digits_pixels": ("accuracy", "0.986 in 12 hours on four cores"),
+}
+
+
+def measure_jobs(names: list[str], seeds: int, overrides: list[str]) -> None:
+    """Run each job with some seeds and add what it reports to the results."""
     for name in names:
         path = JOBS / f"{name}.toml"
         first = load_job(path).seed
         for seed in range(first, first + seeds):
             with tempfile.TemporaryDirectory() as folder:
-                start = time.perf_counter()
+                start = time.process_time()
                 done = run_job(
                     path, overrides=[f"seed={seed}", *overrides], run_dir=Path(folder) / "run"
                 )
-                seconds = time.perf_counter() - start
-            loss = f"{done.summary['best_loss']:.3g}"
-            for entry in done.table or [{"model": "QRNN"}]:
-                scores = ", ".join(f"{k} {v:.3g}" for k, v in entry.items() if k != "model" and v)
-                print(f"| {name} | {seed} | {loss} | {entry['model']} | {scores} | {seconds:.0f} |")
+                entry = {
+                    "job": name,
+                    "seed": seed,
+                    "set": [key for key in overrides if not key.startswith("training.baselines")],
+                    "loss": done.summary["best_loss"],
+                    "steps": done.summary["steps"],
+                    "table": done.table,
+                    "cpu_seconds": round(time.process_time() - start, 1),
+                }
+            with RESULTS.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+            print(entry, flush=True)
+
+
+def print_jobs() -> None:
+    """The table of docs/papers.md, from the results."""
+    lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for line in lines:
+        entry = json.loads(line)
+        groups.setdefault((entry["job"], " ".join(entry["set"])), []).append(entry)
+    print("| job | score | paper | ours (seeds) | best baselines | CPU s |")
+    print("|" + " --- |" * 6)
+    for job, (score, paper) in TARGETS.items():
+        for (name, changed), entries in groups.items():
+            if name != job:
+                continue
+            ours = [_score(entry, 0, score) for entry in entries]
+            title = f"`{name}`" + (f" with `{changed}`" if changed else "")
+            seconds = max(entry["cpu_seconds"] for entry in entries)
+            print(
+                f"| {title} | {score} | {paper} | {_spread(ours)} "
+                f"| {_best(entries[0], score)} | {seconds:.0f} |"
+            )
+
+
+def _score(entry: dict[str, Any], model: int, score: str) -> float:
+    table = entry["table"]
+    value = table[model].get(score) if table and score != "loss" else entry["loss"]
+    return float("nan") if value is None else float(value)
+
+
+def _spread(values: list[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.3g} (1)"
+    shown = ", ".join(f"{value:.3g}" for value in values)
+    return f"{shown}; mean {np.mean(values):.3g} ({len(values)})"
+
+
+def _best(entry: dict[str, Any], score: str) -> str:
+    """The two best baselines of a report."""
+    if not entry["table"] or score == "loss":
+        return ""
+    better = -1.0 if score == "accuracy" else 1.0
+    found = sorted((better * _score(entry, i, score), i) for i in range(1, len(entry["table"])))
+    return ", ".join(f"{entry['table'][i]['model']} {better * v:.2g}" for v, i in found[:2])
 
 
 def main() -> None:
@@ -166,8 +254,9 @@ def main() -> None:
     parser.add_argument("jobs", nargs="*", help="names of jobs in jobs/papers; all by default")
     parser.add_argument("--seeds", type=int, default=1, help="seeds of each job")
     parser.add_argument("--set", action="append", default=[], help="key=value, as for qrnn run")
+    parser.add_argument("--show", action="store_true", help="only the table of what was measured")
     parser.add_argument("--parity", action="store_true", help="the table of the parity cell")
-    parser.add_argument("--costs", metavar="DEVICE", help="the table of costs on a fake device")
+    parser.add_argument("--costs", metavar="DEVICE", nargs="+", help="the table of costs on chips")
     arguments = parser.parse_args()
     if arguments.parity:
         print_parity()
@@ -175,8 +264,9 @@ def main() -> None:
     if arguments.costs:
         print_costs(arguments.costs)
         return
-    every = sorted(path.stem for path in JOBS.glob("*.toml"))
-    print_jobs(arguments.jobs or every, arguments.seeds, arguments.set)
+    if not arguments.show:
+        measure_jobs(arguments.jobs or list(TARGETS), arguments.seeds, arguments.set)
+    print_jobs()
 
 
 if __name__ == "__main__":

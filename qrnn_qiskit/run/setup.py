@@ -294,7 +294,7 @@ def make_objective(job: Job, unrolled: UnrolledCircuit, splits: Splits) -> Objec
     """
     spec, kind = job.loss, job.readout.output
     num_values = unrolled.num_bits if kind == "z" else 2**unrolled.num_bits
-    mask = step_mask(unrolled.num_steps, spec.last)
+    mask = step_mask(unrolled.num_steps, spec.last, spec.every)
     loss: Loss = LOSSES.build(spec.name, spec.options)
     check_readout(loss, spec.name, job.readout.head, kind)
     num_predictions = loss.num_predictions(num_values, splits.train.targets.shape[2])

@@ -134,6 +134,9 @@ class LossSpec(TableWithOptions):
     last: Positive | None = Field(
         None, description="Read only so many last steps of a sequence; all if not given."
     )
+    every: Positive = Field(
+        1, description="Read only every so manyth step, counted back from the last."
+    )
     correction: Literal["auto", "first_order", "none"] = Field(
         "auto",
         description="Of the bias that shots bring into the loss and its derivatives. auto: the "

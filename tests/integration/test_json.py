@@ -253,6 +253,25 @@ def test_predict_in_the_units_of_the_data(qrnn: Command, series_run: Path, tmp_p
     assert again["predictions"] == document["predictions"]
 
 
+def test_forecast_goes_on_from_the_last_window(
+    qrnn: Command, series_run: Path, tmp_path: Path
+) -> None:
+    """The window of three keeps its length; the first new value is the last prediction."""
+    values = write_series(tmp_path / "new.csv", rows=10)
+    document = qrnn("forecast", "run", "--steps", "2", "--data", "new.csv", "--json").document
+    window, expected = list(values[7:10]), []
+    for _ in range(2):
+        predicted, _ = by_hand(series_run, np.array(window[-3:])[None, :, None])
+        expected.append(predicted[0, -1])
+        window.append(predicted[0, -1, 0])
+    np.testing.assert_allclose(document["predictions"], [expected], rtol=0, atol=1e-9)
+    shown = qrnn("forecast", "run", "--steps", "2", "--data", "new.csv").out
+    assert "temperature" in shown
+    refused = qrnn("sample", "run", "--prompt", "0", "--length", "4")
+    assert refused.code == 2
+    assert "this one reads 1 features and tells 1 values" in refused.err
+
+
 def test_predict_with_shots_has_errors_in_the_same_units(
     qrnn: Command, series_run: Path, tmp_path: Path
 ) -> None:

@@ -154,3 +154,9 @@ def test_classes_must_be_given_and_nll_does_not_pool() -> None:
         LOSSES.build("cross_entropy", {})
     with pytest.raises(SpecError, match="loss.pool is not a key of loss.name = 'nll'"):
         LOSSES.build("nll", {"pool": "mean"})
+
+
+def test_steps_that_are_read() -> None:
+    assert step_mask(7, None, 3).tolist() == [True, False, False, True, False, False, True]
+    assert step_mask(7, 4, 3).tolist() == [False, False, False, True, False, False, True]
+    assert step_mask(5, 2).tolist() == [False, False, False, True, True]

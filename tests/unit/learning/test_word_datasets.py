@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qrnn_qiskit.errors import SpecError
+from qrnn_qiskit.errors import DataError, SpecError
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.datasets.sentences import sentences
 from qrnn_qiskit.learning.plugins import DATASETS
@@ -129,3 +129,21 @@ def test_sentences() -> None:
     assert len(texts) == 130
     signs = load("sentences")
     np.testing.assert_array_equal(signs.train.targets, 1.0 - 2.0 * splits.train.targets)
+
+
+def test_words_that_are_given() -> None:
+    """To the features of a step, the bits of the label of the step before; 0 at first."""
+    for name in ("simple_sequence", "elman_letters"):
+        plain, given = load(name, 4), load(name, 4, given=True)
+        np.testing.assert_array_equal(given.train.features[:, :, :3], plain.train.features)
+        np.testing.assert_array_equal(given.train.targets, plain.train.targets)
+        told = words_of(given.train.features[:, :, 3:])
+        assert np.all(told[:, 0] == 0)
+        np.testing.assert_array_equal(told[:, 1:], plain.train.targets[:, :-1, 0])
+        assert given.feature_names[3:] == ("given 2", "given 1", "given 0")
+    xor = load("elman_xor", 4, given=True, targets="words").train
+    np.testing.assert_array_equal(words_of(xor.features[:, 1:, 2:]), xor.targets[:, :-1, 0])
+    with pytest.raises(DataError, match=r"given = true is for data\.targets = 'words'"):
+        load("elman_xor", given=True)
+    # No step but the last is asked.
+    assert np.all(load("dna", given=True).train.features[:, :, 3:] == 0.0)
