@@ -96,7 +96,8 @@ class Training:
         call = Call(f"step-{state.step}/gradient", (GRADIENT_STREAM, state.step))
         decision = self._decide(state, batch)
         result, state = self._gradient(state, state.parameters, batch, call, decision)
-        state = replace(state, policy=learn(state.policy, result, self._same_sequences))
+        memory = learn(state.policy, result, self._same_sequences, decision.shots.total)
+        state = replace(state, policy=memory)
         gradient = np.concatenate([result.gradient.mean, result.readout_gradient.mean])
         norm = float(np.linalg.norm(gradient))
         limit = training.gradient_clip
@@ -113,12 +114,12 @@ class Training:
             state = state.considered(state.parameters, float(result.loss.mean), state.step)
             state = replace(state, stale=0)  # patience counts validations
 
-        change, memory = optimizer.update(gradient, state.optimizer)
+        change, moments = optimizer.update(gradient, state.optimizer)
         state = replace(
             state,
             step=state.step + 1,
             parameters=state.parameters + change,
-            optimizer=memory,
+            optimizer=moments,
         )
         if has_validation and state.step == training.steps and not state.finished:
             last, state = self._validate(state, state.step)

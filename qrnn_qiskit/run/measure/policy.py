@@ -19,13 +19,13 @@ from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.run.measure.gradient import Adjoint, GradientResult
+from qrnn_qiskit.run.measure.progress import MEMORY, progress
 from qrnn_qiskit.run.measure.shots import ShotPlan
 
 Memory = dict[str, Array]
 
 DECAY: Final = 0.9  # of the running means: they look back over some ten steps
-NOISE: Final = 10.0  # the variance of a gradient may be so many times its square
-GROWTH: Final = 1.15  # of the shots, from one step to the next
+GROWTH: Final = 2.0  # of the shots, where the loss has stopped falling
 AVERAGED: Final = 3.0  # gradients over which noise averages out and bias does not
 SHARE_LIMITS: Final = (0.02, 0.4)  # of all shots, for the base rows
 
@@ -54,10 +54,8 @@ class Policy:
     Attributes:
         rule: the job's rule; None to choose one at each step.
         shots: of the job; the most a gradient gets if `adaptive`.
-        adaptive: take as few shots as the gradient's size allows. With the running mean G of the
-            gradient and V of its variance times shots, N = V / (NOISE |G|²), from MIN_SHOTS a row
-            to `shots`, changing by a factor of GROWTH at most. It is the rule of gCANS (A. Gu et
-            al., arXiv:2108.10434) for a learning rate times curvature of 1 / NOISE.
+        adaptive: start with MIN_SHOTS a row, and take GROWTH times as many, up to `shots`, each
+            time that the loss has stopped falling (`progress`) with what there are.
     """
 
     rule: GradientRule | None
@@ -98,33 +96,30 @@ class Policy:
             ceiling = self.shots.per_row * _rows(self.rule, problem)
         if not self.adaptive:
             return ceiling, ""
-        floor = int(
-            MIN_SHOTS * _rows(self.rule or FiniteDifference(), problem) / (1 - SHARE_LIMITS[1])
-        )
+        floor = MIN_SHOTS * _rows(self.rule or FiniteDifference(), problem)
         if floor >= ceiling:
             return ceiling, "all shots: few for the rows"
-        if "last_shots" not in memory:
+        if "asked" not in memory:
             return floor, "fewest shots to start with"
-        noise = float(memory["variance"].sum()) * average_factor(memory)
-        square = float(np.sum(unbiased(memory, "gradient") ** 2))
-        noise /= 1 - DECAY ** float(memory["steps"])
-        signal = max(square - noise, noise)
-        wanted = float(unbiased(memory, "work")) / (NOISE * signal) if signal > 0 else ceiling
-        last = float(memory["last_shots"])
-        total = int(min(max(wanted, last / GROWTH, floor), last * GROWTH, ceiling))
-        ratio = f"signal² / noise {square / noise:.2g}" if noise > 0 else "no noise"
-        if total == ceiling:
-            return total, f"{ratio}: all shots"
-        return max(total, floor), f"{ratio}: {'more' if total > last else 'fewer'} shots"
+        asked = min(max(int(memory["asked"]), floor), ceiling)
+        if asked == ceiling:
+            return ceiling, "all shots"
+        stalled, seen = progress(memory["losses"])
+        if stalled:
+            return min(round(GROWTH * asked), ceiling), f"{seen}: more shots"
+        return asked, f"{seen}: as many shots"
 
 
-def learn(memory: Memory, result: GradientResult, same_sequences: bool) -> Memory:
+def learn(
+    memory: Memory, result: GradientResult, same_sequences: bool, asked: int | None = None
+) -> Memory:
     """The memory after a gradient.
 
     Args:
         memory: before it; empty at the start.
         result: the gradient.
         same_sequences: every step sees the same sequences, so that what is known of one holds.
+        asked: the total of the decision, if it had one; with another, losses are seen anew.
     """
     error, cost = result.gradient.standard_error, result.cost
     if error is None or cost is None:
@@ -136,7 +131,6 @@ def learn(memory: Memory, result: GradientResult, same_sequences: bool) -> Memor
         forward = min(max(cost.forward_variance, 0.0), 0.99 * variance)
         spread = cost.spread if same_sequences else cost.spread.mean(axis=0)
         new |= {
-            "work": np.asarray(variance * result.shots_total),
             "forward": np.asarray(forward * cost.forward_shots),
             "shifted": np.asarray((variance - forward) * (result.shots_total - cost.forward_shots)),
             "spread": spread,
@@ -146,10 +140,16 @@ def learn(memory: Memory, result: GradientResult, same_sequences: bool) -> Memor
         for name, value in new.items()
     }
     spent = np.zeros(()) if cost is None else cost.weight_shots
+    total = np.asarray(float(asked or 0))
+    loss_error = result.loss.standard_error
+    loss = [float(result.loss.mean), 0.0 if loss_error is None else float(loss_error) ** 2]
+    seen = memory.get("losses", np.empty((0, 2)))
+    seen = seen if total == memory.get("asked", total) else seen[:0]
     return {
         **running,
+        "asked": total,
+        "losses": np.concatenate([seen, [loss]])[-MEMORY:],
         "steps": memory.get("steps", np.zeros(())) + 1,
-        "last_shots": np.asarray(float(result.shots_total)),
         "weight_shots": memory.get("weight_shots", np.zeros(len(error))) + spent,
     }
 
