@@ -50,8 +50,26 @@ class Case:
 class Instance:
     """A circuit, data and a start."""
 
-    def __init__(self, cell_name: str, steps: int, noisy: bool, seed: int, sampled: bool) -> None:
-        """Make it; `sampled` for shots of the exact engine instead of Gaussian ones."""
+    def __init__(
+        self,
+        cell_name: str,
+        steps: int,
+        noisy: bool,
+        seed: int,
+        *,
+        sampled: bool = False,
+        away: float = START,
+    ) -> None:
+        """Make it.
+
+        Args:
+            cell_name: a file of `cells/`, or a family.
+            steps: T.
+            noisy: with errors of gates and readout.
+            seed: of data, teacher and start.
+            sampled: shots of the exact engine instead of Gaussian ones.
+            away: standard deviation of the start's distance from the teacher, for each weight.
+        """
         file = HERE / "cells" / f"{cell_name}.qasm"
         cell = qrnn.load_cell(file) if file.exists() else qrnn.build_cell(cell_name)
         self.unrolled = qrnn.unroll(cell, steps)
@@ -68,7 +86,7 @@ class Instance:
         teacher = random.uniform(0, 2 * np.pi, cell.num_weights)
         angles = self.unrolled.angle_map.angles(teacher, self.features)
         self.targets = qrnn.ExactExecutor().forward(self.unrolled, angles, "z")
-        self.start: Array = teacher + START * random.normal(size=cell.num_weights)
+        self.start: Array = teacher + away * random.normal(size=cell.num_weights)
         loss = LOSSES.build("mse", {})
         self.objective = Objective(Readout("identity", 1, 1), loss, np.ones(steps, dtype=bool))
         self.occurrences = self.exact.occurrences(self.unrolled)
@@ -138,8 +156,11 @@ def train(
     target: float | None = None,
     ceiling: float = np.inf,
     most: float = np.inf,
+    rate: float = RATE,
+    num_steps: int = STEPS,
+    to_the_end: bool | None = None,
 ) -> dict[str, Any]:
-    """One training; it ends where the target is reached, unless its final loss is wanted too.
+    """One training.
 
     Args:
         instance: of the case.
@@ -148,9 +169,12 @@ def train(
         target: mean exact loss of `WINDOW` steps; None for none.
         ceiling: as for `policy_of`.
         most: shots after which it is given up.
+        rate: of Adam.
+        num_steps: of the training.
+        to_the_end: whether to go on at the target; None to do so where the final loss is wanted.
     """
     policy = policy or policy_of(instance, case.method, ceiling)
-    optimizer = Adam(learning_rate=RATE)
+    optimizer = Adam(learning_rate=rate)
     state = optimizer.init(len(instance.start))
     weights, shots = instance.start, 0
     memory: Memory = {}
@@ -158,8 +182,9 @@ def train(
     paid: list[int] = []
     needed: int | None = None
     rules: dict[str, int] = {}
-    to_the_end = case.method.startswith(("exact", "auto", "unbiased"))
-    for step in range(STEPS):
+    if to_the_end is None:
+        to_the_end = case.method.startswith(("exact", "auto", "unbiased"))
+    for step in range(num_steps):
         decision = policy.decide(instance.problem(weights), memory)
         result = instance.gradient(decision, weights, case.seed, step)
         if step:  # the base rows are at the weights that the step before has led to
@@ -204,7 +229,7 @@ def _average(losses: list[float]) -> float:
 
 def run_instance(task: tuple[str, int, bool, int]) -> list[dict[str, Any]]:
     """All methods on one instance."""
-    instance = Instance(*task, sampled=False)
+    instance = Instance(*task)
     exact = train(instance, Case(*task, "exact"))
     target = exact["end"] + (exact["start"] - exact["end"]) / 20
     ceiling = CEILING * instance.rows(qrnn.FiniteDifference(step=0.5))
@@ -221,3 +246,32 @@ def run_instance(task: tuple[str, int, bool, int]) -> list[dict[str, Any]]:
     for result in found:
         result["target"] = target
     return found
+
+
+REFERENCE_LOSS = 0.005
+REFERENCE_METHODS = (
+    "auto",
+    *(f"difference 0.5 {n}" for n in (5, 10, 20, 40)),
+    *(f"difference auto {n}" for n in (5, 10, 20, 40)),
+    *(f"shift {n}" for n in (4, 8, 16, 32)),
+    *(f"plain {n}" for n in (16, 32, 64, 128)),
+)
+
+
+def run_reference(seed: int) -> list[dict[str, Any]]:
+    """Shots to a loss of 0.005 for a larger learning rate and longer trainings, P = 22, T = 8."""
+    task = ("rotations_rzz", 8, False, seed)
+    instance = Instance(*task, away=0.55)
+    ceiling = CEILING * instance.rows(qrnn.FiniteDifference(step=0.5))
+    return [
+        train(
+            instance,
+            Case(*task, name),
+            target=REFERENCE_LOSS,
+            ceiling=ceiling,
+            rate=0.1,
+            num_steps=150,
+            to_the_end=False,
+        )
+        for name in REFERENCE_METHODS
+    ]

@@ -15,7 +15,7 @@ CELLS = ("parity2", "crx", "takaki_1_2")
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("noisy", [False, True])
 def test_means_are_those_of_the_engine(cell: str, noisy: bool) -> None:
-    instance = Instance(cell, 3, noisy, 0, sampled=False)
+    instance = Instance(cell, 3, noisy, 0)
     for rule in (ParameterShift(), FiniteDifference(step=0.5)):
         plan = rule.plan(instance.problem(instance.start))
         mean, covariance = instance.gaussian.moments(instance.unrolled, plan)
@@ -30,7 +30,7 @@ def test_covariances_are_those_of_sampled_outcomes() -> None:
 
     Power: without the steps' covariance, the sum weighted with the exact one is off by far more.
     """
-    instance = Instance("crx", 4, True, 0, sampled=False)
+    instance = Instance("crx", 4, True, 0)
     plan = ParameterShift().plan(instance.problem(instance.start))
     shots = 500
     _, exact = instance.gaussian.moments(instance.unrolled, plan)
@@ -50,7 +50,7 @@ def test_covariances_are_those_of_sampled_outcomes() -> None:
 @pytest.mark.statistical
 def test_drawn_means_have_their_moments() -> None:
     """Chi-squared of whitened means, 20 draws of 468: 5.1 sigma, so a false alarm below 1e-6."""
-    instance = Instance("crx", 4, False, 0, sampled=False)
+    instance = Instance("crx", 4, False, 0)
     plan = ParameterShift().plan(instance.problem(instance.start))
     mean, covariance = instance.gaussian.moments(instance.unrolled, plan)
     inverse = np.linalg.inv(covariance / 50)
