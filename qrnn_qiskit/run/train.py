@@ -18,8 +18,15 @@ from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.plugins import Minimizer, ReadoutSolver, StepwiseOptimizer
 from qrnn_qiskit.run.cost import Account
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
-from qrnn_qiskit.run.measure.gradient import GradientResult, measure_gradient, measure_outputs
+from qrnn_qiskit.run.measure.gradient import (
+    Adjoint,
+    GradientResult,
+    exact_executor,
+    measure_gradient,
+    measure_outputs,
+)
 from qrnn_qiskit.run.measure.health import gradient_report
+from qrnn_qiskit.run.measure.lags import lags_of_last_output
 from qrnn_qiskit.run.measure.policy import Decision, learn
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.checkpoint import TrainingState
@@ -31,6 +38,7 @@ from qrnn_qiskit.run.setup import Setup, method_name
 BATCH_STREAM: Final = 1
 GRADIENT_STREAM: Final = 2
 VALIDATION_STREAM: Final = 3
+LAGS_EVERY: Final = 10  # steps with exact gradients, to each of which it adds another half
 CHECKPOINT_SECONDS: Final = 1.0  # a replayed second is cheap where evaluations are
 
 
@@ -96,6 +104,8 @@ class Training:
         call = Call(f"step-{state.step}/gradient", (GRADIENT_STREAM, state.step))
         decision = self._decide(state, batch)
         result, state = self._gradient(state, state.parameters, batch, call, decision)
+        if isinstance(decision.rule, Adjoint) and state.step % LAGS_EVERY == 0:
+            result = replace(result, lags=self._lags(state.parameters, batch.features))
         memory = learn(state.policy, result, self._same_sequences, decision.shots.total)
         state = replace(state, policy=memory)
         gradient = np.concatenate([result.gradient.mean, result.readout_gradient.mean])
@@ -135,6 +145,11 @@ class Training:
             return Decision(self.setup.rule, self.setup.shots)
         weights, _ = self.setup.split_parameters(state.parameters)
         return policy.decide(self.setup.problem_at(weights, batch.features), state.policy)
+
+    def _lags(self, parameters: Array, features: Array) -> Array:
+        weights, _ = self.setup.split_parameters(parameters)
+        executor = exact_executor(self.evaluator)
+        return lags_of_last_output(self.evaluator, executor, weights, features)
 
     @property
     def _same_sequences(self) -> bool:

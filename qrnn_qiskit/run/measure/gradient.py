@@ -22,6 +22,7 @@ from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVari
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.learning.propagation import quadratic_form
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.lags import lags_of_rows
 from qrnn_qiskit.run.measure.objective import LossEstimate, Objective, Spread
 from qrnn_qiskit.run.measure.shots import ShotPlan
 
@@ -65,6 +66,7 @@ class GradientResult:
         rows: evaluated rows, base rows included; 0 for reverse mode.
         shots_total: over all rows; 0 if exact.
         cost: what they went to; None if exact.
+        lags: how far back outputs depend on angles (`lags`), where the rows show it.
     """
 
     loss: Estimate
@@ -73,6 +75,7 @@ class GradientResult:
     rows: int
     shots_total: int
     cost: GradientCost | None = None
+    lags: Array | None = None
 
 
 def measure_gradient(
@@ -129,6 +132,7 @@ def measure_gradient(
     base = free.outputs
     estimate = objective.estimate(readout, base, targets)
     cost: GradientCost | None = None
+    all_pairs = by == "weights" and isinstance(rule, ParameterShift)
     if by == "weights":
         by_weights = Contraction.by_weights(plan)
         spread, of_rows = _contracted(plan, by_weights, outputs, estimate, rule, free)
@@ -151,6 +155,7 @@ def measure_gradient(
         rows=plan.num_rows,
         shots_total=0 if per_row is None else plan.total_repeats * per_row,
         cost=cost,
+        lags=lags_of_rows(plan, outputs, problem.occurrences) if all_pairs else None,
     )
 
 

@@ -145,8 +145,10 @@ def learn(
     loss = [float(result.loss.mean), 0.0 if loss_error is None else float(loss_error) ** 2]
     seen = memory.get("losses", np.empty((0, 2)))
     seen = seen if total == memory.get("asked", total) else seen[:0]
+    lags = result.lags if result.lags is not None else memory.get("lags")
     return {
         **running,
+        **({} if lags is None else {"lags": lags}),
         "asked": total,
         "losses": np.concatenate([seen, [loss]])[-MEMORY:],
         "steps": memory.get("steps", np.zeros(())) + 1,
