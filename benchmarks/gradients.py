@@ -19,15 +19,16 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import qrnn_qiskit as qrnn
-from benchmarks.trainings import run_instance
+from benchmarks.trainings import STEPS, run_instance
 from qrnn_qiskit.gradients import GradientProblem
 from qrnn_qiskit.run.measure.shots import ShotPlan
 
@@ -39,10 +40,72 @@ CONFIGURATIONS = [
 ]
 
 
-def median_shots(results: list[dict[str, Any]], method: str) -> float:
-    """Median over the seeds; a training that never gets there counts as infinite."""
-    found = [r["needed"] for r in results if r["method"] == method]
-    return float(np.median([np.inf if n is None else n for n in found])) if found else np.inf
+@dataclass(frozen=True)
+class Row:
+    """A configuration's results.
+
+    Attributes:
+        name: cell, T, noise.
+        results: of all seeds and methods.
+    """
+
+    name: tuple[str, int, bool]
+    results: list[dict[str, Any]]
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted({r["seed"] for r in self.results})
+
+    def median(self, method: str) -> float:
+        """Over the seeds; a training that never gets there counts as infinite."""
+        found = [r["needed"] for r in self.results if r["method"] == method]
+        return float(np.median([np.inf if n is None else n for n in found])) if found else np.inf
+
+    def best(self, *kinds: str) -> str:
+        """The constant choice of least median; of several without one, that of least mean."""
+        names = sorted({r["method"] for r in self.results if r["method"].startswith(kinds)})
+        return min(names, key=lambda name: (self.median(name), np.mean(self.logs(name, None))))
+
+    def logs(self, method: str, over: str | None) -> list[float]:
+        """Logarithms of a method's shots over another's, seed by seed.
+
+        All its shots count where a training does not get there; both: no entry.
+        """
+        found = []
+        for seed in self.seeds:
+            one, other = (
+                next((r for r in self.results if (r["method"], r["seed"]) == (m, seed)), None)
+                for m in (method, over)
+            )
+            if one is None or (other and one["needed"] is None and other["needed"] is None):
+                continue
+            shots = [r["needed"] or r["shots"] for r in (one, other) if r is not None]
+            found.append(float(np.log(shots[0] / (shots[1] if over else 1))))
+        return found
+
+    def spent(self) -> list[float]:
+        """Shots of a step of auto over the fewest possible, which `difference auto 5` takes."""
+        each = {(r["method"], r["seed"]): r["shots"] / r["steps_done"] for r in self.results}
+        least = [shots for (method, _), shots in each.items() if method == "difference auto 5"]
+        return [shots / max(least) for (method, _), shots in each.items() if method == "auto"]
+
+    def final(self) -> list[float]:
+        """Logarithms of the final loss of auto over that of the unbiased rule."""
+        ends = {(r["method"], r["seed"]): r["end"] for r in self.results}
+        return [
+            float(np.log(ends["auto", seed] / ends["unbiased", seed]))
+            for seed in self.seeds
+            if ("unbiased", seed) in ends
+        ]
+
+
+def rows_of(results: list[dict[str, Any]]) -> list[Row]:
+    """By configuration, in their order."""
+    groups: dict[tuple[str, int, bool], list[dict[str, Any]]] = {}
+    for result in results:
+        groups.setdefault((result["cell"], result["steps"], result["noisy"]), []).append(result)
+    order = {c: i for i, c in enumerate(CONFIGURATIONS)}
+    return [Row(name, groups[name]) for name in sorted(groups, key=lambda n: order[n])]
 
 
 def ratio_text(logs: list[float]) -> str:
@@ -62,63 +125,92 @@ def number(value: float) -> str:
 
 def report(results: list[dict[str, Any]]) -> Iterator[str]:
     """The tables, as Markdown."""
-    groups: dict[tuple[str, int, bool], list[dict[str, Any]]] = {}
-    for result in results:
-        groups.setdefault((result["cell"], result["steps"], result["noisy"]), []).append(result)
+    rows = rows_of(results)
     yield (
         "| cell | T | noise | seeds | plain parameter shift | parameter shift | central difference "
         "| auto | plain / auto | auto / best | final loss, auto / unbiased |"
     )
     yield "| --- " * 11 + "|"
-    all_plain: list[float] = []
-    all_best: list[float] = []
-    all_final: list[float] = []
-    for (cell, steps, noisy), group in groups.items():
-        names = sorted({r["method"] for r in group})
-        best = {
-            kind: min(
-                ((median_shots(group, n), n) for n in names if n.startswith(kind)),
-                default=(np.inf, "-"),
-            )
-            for kind in ("plain", "shift", "difference")
-        }
-        auto = median_shots(group, "auto")
-        tuned = min(best["shift"], best["difference"])
-
-        def logs(method: str, group: list[dict[str, Any]] = group) -> list[float]:
-            """Of shots by the method over shots by auto, seed by seed; plain lower bounds count."""
-            by_seed = {(r["seed"], r["method"]): r for r in group}
-            found = []
-            for seed in sorted({r["seed"] for r in group}):
-                one, other = by_seed[seed, "auto"], by_seed.get((seed, method))
-                if other is None or (one["needed"] is None and other["needed"] is None):
-                    continue
-                found.append(
-                    np.log((other["needed"] or other["shots"]) / (one["needed"] or one["shots"]))
-                )
-            return found
-
-        plain_logs = logs(best["plain"][1])
-        best_logs = [-x for x in logs(tuned[1])]
-        final = [
-            np.log(a["end"] / u["end"])
-            for a in group
-            for u in group
-            if a["method"] == "auto" and u["method"] == "unbiased" and a["seed"] == u["seed"]
-        ]
-        all_plain += plain_logs
-        all_best += best_logs
-        all_final += final
+    for row in rows:
+        cell, steps, noisy = row.name
+        shots = [row.median(row.best(kind)) for kind in ("plain", "shift", "difference")]
         yield (
-            f"| {cell} | {steps} | {'yes' if noisy else 'no'} | "
-            f"{len({r['seed'] for r in group})} | {number(best['plain'][0])} | "
-            f"{number(best['shift'][0])} | {number(best['difference'][0])} | {number(auto)} | "
-            f"{ratio_text(plain_logs)} | {ratio_text(best_logs)} | {ratio_text(final)} |"
+            f"| {cell} | {steps} | {'yes' if noisy else 'no'} | {len(row.seeds)} | "
+            + " | ".join(number(value) for value in [*shots, row.median("auto")])
+            + f" | {' | '.join(ratio_text(logs) for logs in ratios(row))} |"
         )
+    yield ""
+    yield "| over | configurations | plain / auto | auto / best | final loss, auto / unbiased |"
+    yield "| --- " * 5 + "|"
+    parts: dict[str, Callable[[Row], bool]] = {"all": lambda row: True}
+    parts |= {cell: lambda row, cell=cell: row.name[0] == cell for cell in CELLS}  # type: ignore[misc]
+    parts |= {f"T = {t}": lambda row, t=t: row.name[1] == t for t in (4, 8, 16)}  # type: ignore[misc]
+    parts |= {"ideal": lambda row: not row.name[2], "noisy": lambda row: row.name[2]}
+    for name, belongs in parts.items():
+        chosen = [ratios(row) for row in rows if belongs(row)]
+        if chosen:
+            together = [
+                [x for logs in column for x in logs] for column in zip(*chosen, strict=True)
+            ]
+            yield f"| {name} | {len(chosen)} | {' | '.join(map(ratio_text, together))} |"
+    autos = [r for r in results if r["method"] == "auto"]
+    spent = [x for row in rows for x in row.spent()]
+    low, middle, high = np.quantile(spent, [0.1, 0.5, 0.9])
+    switched = sum("ParameterShift" in r["rules"] for r in autos)
+    yield ""
     yield (
-        f"| all | | | | | | | | {ratio_text(all_plain)} | {ratio_text(all_best)} | "
-        f"{ratio_text(all_final)} |"
+        f"{len(autos)} trainings with auto: {sum(r['needed'] is not None for r in autos)} reach "
+        f"the target in {STEPS} steps; {switched} change to parameter shift; all steps together take "
+        f"{middle:.1f} times the fewest shots possible (10 to 90 %: {low:.1f} to {high:.1f})."
     )
+
+
+def ratios(row: Row) -> tuple[list[float], list[float], list[float]]:
+    """The three ratios of the table, as logarithms by seed."""
+    best = row.best("shift", "difference")
+    return row.logs(row.best("plain"), "auto"), row.logs("auto", best), row.final()
+
+
+def figure(results: list[dict[str, Any]], path: Path) -> None:
+    """Shots of the tuned constant choices over those of auto, configuration by configuration."""
+    from matplotlib.figure import Figure
+
+    rows = rows_of(results)
+    drawing = Figure(figsize=(7.0, 0.25 * len(rows) + 1.4), layout="constrained")
+    axes = drawing.add_subplot()
+    kinds = {"plain": "plain parameter shift", "shift": "parameter shift", "difference": "central"}
+    colors, markers = ("#0072B2", "#009E73", "#D55E00"), ("o", "s", "^")
+    for i, (kind, label) in enumerate(kinds.items()):
+        for place, row in enumerate(rows):
+            logs = row.logs(row.best(kind), "auto")
+            if not logs:
+                continue
+            mean = float(np.exp(np.mean(logs)))
+            error = float(np.std(logs, ddof=1) / np.sqrt(len(logs))) if len(logs) > 1 else 0.0
+            axes.errorbar(
+                mean,
+                place + 0.2 * (i - 1),
+                xerr=[[mean - mean * np.exp(-error)], [mean * np.exp(error) - mean]],
+                fmt=markers[i],
+                color=colors[i],
+                markersize=4,
+                linewidth=1,
+                label=f"{label}, tuned" if place == 0 else None,
+                fillstyle="full" if np.isfinite(row.median(row.best(kind))) else "none",
+            )
+    axes.axvline(1.0, color="black", linewidth=1)
+    axes.axvline(1 / 1.1, color="black", linewidth=0.8, linestyle=":")
+    axes.set_xscale("log")
+    axes.set_yticks(
+        range(len(rows)),
+        [f"{c}, T = {t}{', noisy' if noisy else ''}" for c, t, noisy in (r.name for r in rows)],
+        fontsize=7,
+    )
+    axes.invert_yaxis()
+    axes.set_xlabel("shots to the target over those of auto")
+    axes.legend(fontsize=7, loc="lower right")
+    axes.grid(axis="x", linewidth=0.3)
+    drawing.savefig(path, dpi=150)
 
 
 def time_of_plans() -> Iterator[str]:
@@ -176,6 +268,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--report", action="store_true", help="only print what is there")
+    parser.add_argument("--figure", type=Path, help="draw what is there into this file too")
     options = parser.parse_args()
     out = options.out.with_suffix(".quick.jsonl") if options.quick else options.out
     lines = out.read_text(encoding="utf-8").splitlines() if out.exists() else []
@@ -196,6 +289,8 @@ def main() -> None:
                 results += found
                 file.writelines(json.dumps(result) + "\n" for result in found)
                 file.flush()
+    if options.figure:
+        figure(results, options.figure)
     print("\n".join(report(results)), end="\n\n")
     print("\n".join(time_of_plans()))
 

@@ -20,6 +20,8 @@ from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.setup import Setup
 
+# Shots of 80 steps of `auto` over the fewest possible: median of docs/benchmarks/gradients.md.
+LIKELY: Final = 3.0
 _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 
 
@@ -146,10 +148,31 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "budget_qpu_seconds": job.budget.qpu_seconds,
         "within_budget": _over(job.budget.shots, shots) is None
         and _over(job.budget.qpu_seconds, seconds) is None,
+        **_range(setup, gradient, shots, seconds),
         **_of_the_target(setup),
         "exact": isinstance(setup.executor, ExactExecutor) and shots == 0,
         **_on_device(setup, jobs, executions),
         **_of_tiles(setup, jobs, shots),
+    }
+
+
+def _range(setup: Setup, gradient: EvaluationCost, shots: int, seconds: float) -> dict[str, Any]:
+    """Where each step chooses its shots: the fewest and most it can come to, and what is likely.
+
+    `shots_total` is what the job may take; a policy raises its shots only where it has to.
+    """
+    policy, steps = setup.policy, setup.job.training.steps
+    if setup.job.kind != "train" or policy is None or not policy.adaptive:
+        return {}
+    fewest, most = policy.total_range(setup.problem(setup.batch_size), steps)
+    others = shots - steps * gradient.shots
+    likely = min(round(LIKELY * fewest), most)
+    per_shot = seconds_per_execution(setup) / num_tiles(setup)
+    found = {"fewest": fewest, "likely": likely, "most": most}
+    return {f"shots_{name}": others + count for name, count in found.items()} | {
+        f"qpu_seconds_{name}": round(seconds - per_shot * (steps * gradient.shots - count), 1)
+        for name, count in found.items()
+        if per_shot
     }
 
 

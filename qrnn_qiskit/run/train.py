@@ -101,13 +101,20 @@ class Training:
     def _step(self, optimizer: StepwiseOptimizer, state: TrainingState) -> TrainingState:
         training = self.setup.job.training
         train = self.setup.splits.train
-        batch = train.sequences(self._batch(state.step))
+        sequences = self._batch(state.step)
+        batch = train.sequences(sequences)
         call = Call(f"step-{state.step}/gradient", (GRADIENT_STREAM, state.step))
-        decision = self._decide(state, batch)
+        decision = self._decide(state, batch, sequences)
         result, state = self._gradient(state, state.parameters, batch, call, decision)
         if isinstance(decision.rule, Adjoint) and state.step % LAGS_EVERY == 0:
             result = replace(result, lags=self._lags(state.parameters, batch.features))
-        memory = learn(state.policy, result, self._same_sequences, decision.shots.total)
+        memory = learn(
+            state.policy,
+            result,
+            decision.shots.total,
+            sequences,
+            self.setup.splits.train.num_sequences,
+        )
         state = replace(state, policy=memory)
         gradient = np.concatenate([result.gradient.mean, result.readout_gradient.mean])
         norm = float(np.linalg.norm(gradient))
@@ -140,21 +147,20 @@ class Training:
         self._report(state, state.step - 1, result, validation, norm, found)
         return state
 
-    def _decide(self, state: TrainingState, batch: Dataset) -> Decision:
+    def _decide(
+        self, state: TrainingState, batch: Dataset, sequences: NDArray[np.intp]
+    ) -> Decision:
         policy = self.setup.policy
         if policy is None:
             return Decision(self.setup.rule, self.setup.shots)
         weights, _ = self.setup.split_parameters(state.parameters)
-        return policy.decide(self.setup.problem_at(weights, batch.features), state.policy)
+        problem = self.setup.problem_at(weights, batch.features)
+        return policy.decide(problem, state.policy, sequences)
 
     def _lags(self, parameters: Array, features: Array) -> Array:
         weights, _ = self.setup.split_parameters(parameters)
         executor = exact_executor(self.evaluator)
         return lags_of_last_output(self.evaluator, executor, weights, features)
-
-    @property
-    def _same_sequences(self) -> bool:
-        return self.setup.batch_size == self.setup.splits.train.num_sequences
 
     def _run_minimizer(self, minimizer: Minimizer) -> TrainingState:
         """SciPy keeps its state to itself, so a resumed run starts anew and replays.
