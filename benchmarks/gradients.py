@@ -160,7 +160,7 @@ def report(results: list[dict[str, Any]]) -> Iterator[str]:
     yield ""
     yield (
         f"{len(autos)} trainings with auto: {sum(r['needed'] is not None for r in autos)} reach "
-        f"the target in {STEPS} steps; {switched} change to parameter shift; all steps together take "
+        f"the target in {STEPS} steps; {switched} change to parameter shift; all steps take "
         f"{middle:.1f} times the fewest shots possible (10 to 90 %: {low:.1f} to {high:.1f})."
     )
 
@@ -208,7 +208,7 @@ def figure(results: list[dict[str, Any]], path: Path) -> None:
     )
     axes.invert_yaxis()
     axes.set_xlabel("shots to the target over those of auto")
-    axes.legend(fontsize=7, loc="lower right")
+    axes.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     axes.grid(axis="x", linewidth=0.3)
     drawing.savefig(path, dpi=150)
 

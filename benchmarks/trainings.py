@@ -281,7 +281,7 @@ LONG_STEPS = 240
 
 def run_long(seed: int, num_steps: int = LONG_STEPS) -> Iterator[dict[str, Any]]:
     """A training that goes on until bias matters: auto, and others with as many shots in all."""
-    task = ("parity2", 4, False, seed)
+    task = ("takaki_1_2", 2, False, seed)
     instance = Instance(*task)
     ceiling = CEILING * instance.rows(qrnn.FiniteDifference(step=0.5))
     auto = train(instance, Case(*task, "auto"), ceiling=ceiling, num_steps=num_steps)
