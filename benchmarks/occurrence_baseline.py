@@ -7,9 +7,9 @@ p_i its probability, the estimate from n drawn pairs with a baseline C_i that wa
     sum_i C_i + 1/n sum_drawn (G_i - C_i) / p_i,
 
 unbiased for any C. Here C_i is the mean of what pair i has shown when it was drawn, with weight
-`rate` for the newest, 0 before, and with the noise of so many shots a row: its contributions as they
-were, or its outputs, contracted with the present cotangent. Printed is the variance (of the draw and
-the shots, summed over the weights) over that without a baseline.
+`rate` for the newest, 0 before, and with the noise of so many shots a row: its contributions as
+they were, or its outputs, contracted with the present cotangent. Printed is the variance (of the
+draw and the shots, summed over the weights) over that without a baseline.
 """
 
 from __future__ import annotations
