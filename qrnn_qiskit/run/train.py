@@ -26,6 +26,7 @@ from qrnn_qiskit.run.measure.gradient import (
     measure_outputs,
 )
 from qrnn_qiskit.run.measure.health import gradient_report
+from qrnn_qiskit.run.measure.known import baseline_of
 from qrnn_qiskit.run.measure.lags import lags_of_last_output
 from qrnn_qiskit.run.measure.policy import Decision, learn
 from qrnn_qiskit.run.method import method_name
@@ -105,7 +106,15 @@ class Training:
         batch = train.sequences(sequences)
         call = Call(f"step-{state.step}/gradient", (GRADIENT_STREAM, state.step))
         decision = self._decide(state, batch, sequences)
-        result, state = self._gradient(state, state.parameters, batch, call, decision)
+        known = state.policy.get("known")
+        result, state = self._gradient(
+            state,
+            state.parameters,
+            batch,
+            call,
+            decision,
+            None if known is None else baseline_of(known, sequences),
+        )
         if isinstance(decision.rule, Adjoint) and state.step % LAGS_EVERY == 0:
             result = replace(result, lags=self._lags(state.parameters, batch.features))
         memory = learn(
@@ -217,6 +226,7 @@ class Training:
         batch: Dataset,
         call: Call,
         decision: Decision,
+        known: Array | None = None,
     ) -> tuple[GradientResult, TrainingState]:
         weights, readout = self.setup.split_parameters(parameters)
         result = measure_gradient(
@@ -229,6 +239,7 @@ class Training:
             targets=batch.targets,
             shots=decision.shots,
             call=call,
+            known=known,
         )
         return result, self._paid(state)
 

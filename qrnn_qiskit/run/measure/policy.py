@@ -19,6 +19,7 @@ from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.run.measure.gradient import Adjoint, GradientResult
+from qrnn_qiskit.run.measure.known import remembered
 from qrnn_qiskit.run.measure.progress import MEMORY, PATIENCE, progress
 from qrnn_qiskit.run.measure.shots import ShotPlan
 
@@ -174,6 +175,9 @@ def learn(
     seen = seen if total == memory.get("asked", total) else seen[:0]
     if cost is not None:
         running |= _spread(memory, cost.spread, sequences, num_sequences)
+    if result.differences is not None:
+        known = remembered(memory.get("known"), result.differences, sequences, num_sequences)
+        running |= {} if known is None else {"known": known}
     lags = result.lags if result.lags is not None else memory.get("lags")
     return {
         **running,
