@@ -128,8 +128,7 @@ def _from_known(plan: EvaluationPlan, cotangent: Array, known: Array) -> Array:
     plus = slice(plan.num_sequences, None, 2)
     values[plus] = _known_values(plan, plan.weighted(cotangent), known)
     products = plan.term_coefficient * values[plan.term_row]
-    found: Array = np.bincount(plan.term_weight, products, plan.weights.shape[1])
-    return found
+    return np.bincount(plan.term_weight, products, plan.weights.shape[1]).astype(np.float64)
 
 
 def _known_values(plan: EvaluationPlan, weighted: Array, known: Array) -> Array:

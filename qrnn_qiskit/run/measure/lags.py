@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qrnn_qiskit.angle_map import Array
+from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.gradients.plan import EvaluationPlan
@@ -51,8 +51,8 @@ def lags_of_rows(
     mask = plan.masks[plan.mask[plus]]
     seen = plan.masks.any(axis=0) & (lag >= 0)
     count = np.bincount(lag[seen], minlength=steps) * slope.shape[2]
-    parts = [(part.sum(axis=2) * mask)[seen] for part in (square, error)]
-    return _means(lag[seen], *parts, count)
+    squares, errors = ((part.sum(axis=2) * mask)[seen] for part in (square, error))
+    return _means(lag[seen], squares, errors, count)
 
 
 def lags_of_last_output(
@@ -61,22 +61,18 @@ def lags_of_last_output(
     """The same for the outputs of the last step alone, exactly, by reverse mode."""
     table = evaluator.unrolled.occurrences
     angles = evaluator.unrolled.angle_map.angles(weights, features)
-    squares = np.zeros(angles.shape)
-    values = 1
 
-    def last(outputs: Array, k: int) -> Array:
-        cotangent = np.zeros(outputs.shape)
-        cotangent[:, -1, k] = 1.0
-        return cotangent
+    def slopes(k: int) -> tuple[Array, Array]:
+        def last(outputs: Array) -> Array:
+            cotangent = np.zeros(outputs.shape)
+            cotangent[:, -1, k] = 1.0
+            return cotangent
 
-    k = 0
-    while k < values:
-        mean, by_angles = executor.value_and_vjp(
-            evaluator.unrolled, angles, lambda outputs, k=k: last(outputs, k), evaluator.kind
-        )
-        values = mean.shape[2]
-        squares += by_angles**2
-        k += 1
+        return executor.value_and_vjp(evaluator.unrolled, angles, last, evaluator.kind)
+
+    mean, by_angles = slopes(0)
+    values = mean.shape[2]
+    squares = by_angles**2 + sum(slopes(k)[1] ** 2 for k in range(1, values))
     steps = table.num_steps
     seen = table.influence.any(axis=1)
     lag = np.broadcast_to(steps - 1 - table.step, angles.shape)[:, seen]
@@ -85,7 +81,7 @@ def lags_of_last_output(
     return _means(lag.ravel(), total.ravel(), np.zeros(total.size), count)
 
 
-def _means(lag: Array, square: Array, error: Array, count: Array) -> Array:
+def _means(lag: Index, square: Array, error: Array, count: Index) -> Array:
     size = len(count)
     known = np.maximum(count, 1)
     mean = np.bincount(lag, square, size) / known

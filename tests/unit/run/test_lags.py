@@ -42,7 +42,8 @@ def by_differences(steps: list[int]) -> Array:
             if table.influence[o, steps].any() and t >= table.step[o]:
                 sums[t - table.step[o]] += np.sum(slope[:, t] ** 2)
                 counts[t - table.step[o]] += 2
-    return np.divide(sums, counts, out=np.full(STEPS, np.nan), where=counts > 0)
+    found: Array = np.divide(sums, counts, out=np.full(STEPS, np.nan), where=counts > 0)
+    return found
 
 
 def test_rows_of_parameter_shift_show_the_derivatives_by_lag() -> None:
