@@ -23,6 +23,8 @@ class GradientReport:
         far: mean squared derivative of outputs by angles half a sequence or more before them, over
             that by nearer ones, and its standard error; None where this step has not measured it.
         vanishing: whether that is clearly below 0.01, as last measured; None if it never was.
+        signal_to_noise: of each weight, that mean gradient's size over its error, three digits;
+            None if exact.
     """
 
     method: str
@@ -35,6 +37,7 @@ class GradientReport:
     in_noise: tuple[str, ...]
     far: tuple[float, float] | None = None
     vanishing: bool | None = None
+    signal_to_noise: tuple[float, ...] | None = None
 
 
 @final

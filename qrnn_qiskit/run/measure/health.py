@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.run.measure.gradient import GradientResult
 from qrnn_qiskit.run.measure.lags import far_over_near
 from qrnn_qiskit.run.measure.policy import Decision, Memory, average_factor, unbiased
@@ -46,6 +47,7 @@ def gradient_report(
         in_noise=_named(names, in_noise(memory)),
         far=None if result.lags is None else far(memory),
         vanishing=vanishing(memory),
+        signal_to_noise=None if error is None else _rounded(signal_to_noise(memory)),
     )
 
 
@@ -57,8 +59,7 @@ def dead(memory: Memory) -> Mask:
 
 def in_noise(memory: Memory) -> Mask:
     """`[P]` True where the running mean of the gradient is smaller than its standard error."""
-    error = np.sqrt(unbiased(memory, "variance") * average_factor(memory))
-    found: Mask = (np.abs(unbiased(memory, "gradient")) < error) & ~dead(memory)
+    found: Mask = (signal_to_noise(memory) < 1.0) & ~dead(memory) & (memory["variance"] > 0)
     return found
 
 
@@ -74,6 +75,17 @@ def vanishing(memory: Memory) -> bool | None:
     """Whether it is below `VANISHING` by two standard errors; None if it is not known."""
     found = far(memory)
     return None if found is None else found[0] + 2 * found[1] < VANISHING
+
+
+def signal_to_noise(memory: Memory) -> Array:
+    """`[P]` size of the gradient's running mean over its standard error; 0 for dead weights."""
+    error = np.sqrt(unbiased(memory, "variance") * average_factor(memory))
+    size = np.abs(unbiased(memory, "gradient"))
+    return np.divide(size, error, out=np.zeros_like(size), where=error > 0)
+
+
+def _rounded(values: Array) -> tuple[float, ...]:
+    return tuple(float(f"{value:.3g}") for value in values)
 
 
 def summary(names: Sequence[str], memory: Memory) -> Mapping[str, Any]:
