@@ -10,7 +10,7 @@ them the exact mean and the exact covariance of the steps of one shot follow,
 Means of n shots are drawn from the normal distribution with this covariance over n: right in the
 first two moments, so for a sum over many rows in all that matters, and in each row for many shots.
 The covariance that goes with them is the exact one, not that of the sample. `--check` of
-`benchmarks/gradients.py` compares trainings with sampled outcomes.
+`python -m benchmarks.gradients` compares trainings with sampled outcomes.
 
 One measured bit per step, on a qubit that is reset after it. Axes: R rows, T steps, B sequences,
 A program angles, D = 4^n components of a state, H = 4^(n-1) of the memory, G rotations of a step.
