@@ -77,6 +77,10 @@ class Row:
         )
         return found
 
+    def arrives(self, method: str) -> bool:
+        """Whether it gets there with every seed."""
+        return all(r["needed"] for r in self.results if r["method"] == method)
+
     def missed(self, method: str) -> int:
         """Seeds that never get there."""
         return sum(never(r) for r in self.results if r["method"] == method)
@@ -199,7 +203,11 @@ def figure(results: list[dict[str, Any]], path: Path) -> None:
     rows = rows_of(results)
     drawing = Figure(figsize=(7.0, 0.25 * len(rows) + 1.4), layout="constrained")
     axes = drawing.add_subplot()
-    kinds = {"plain": "plain parameter shift", "shift": "parameter shift", "difference": "central"}
+    kinds = {
+        "plain": "plain parameter shift",
+        "shift": "parameter shift",
+        "difference": "central difference",
+    }
     colors, markers = ("#0072B2", "#009E73", "#D55E00"), ("o", "s", "^")
     for i, (kind, label) in enumerate(kinds.items()):
         for place, row in enumerate(rows):
@@ -217,7 +225,7 @@ def figure(results: list[dict[str, Any]], path: Path) -> None:
                 markersize=4,
                 linewidth=1,
                 label=f"{label}, tuned" if place == 0 else None,
-                fillstyle="full" if np.isfinite(row.median(row.best(kind))) else "none",
+                fillstyle="full" if row.arrives(row.best(kind)) else "none",
             )
     axes.axvline(1.0, color="black", linewidth=1)
     axes.axvline(1 / 1.1, color="black", linewidth=0.8, linestyle=":")
