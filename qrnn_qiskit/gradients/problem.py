@@ -58,6 +58,18 @@ class GradientRule(Protocol):
 class HasVariance(Protocol):
     """A rule with random choices of its own, which `EvaluationPlan.contract` knows nothing of."""
 
-    def variance(self, plan: EvaluationPlan, outputs: Outputs, cotangent: Array) -> Array:
+    def variance(
+        self, plan: EvaluationPlan, outputs: Outputs, cotangent: Array, known: Array | None = None
+    ) -> Array:
         """Variance of the gradient `[P]` from shots and the rule's choices together."""
+        ...
+
+    def baseline(
+        self, problem: GradientProblem, plan: EvaluationPlan, cotangent: Array, known: Array
+    ) -> Array:
+        """What outputs known before the choice add to the contraction, `[P]`; 0 on average."""
+        ...
+
+    def differences(self, plan: EvaluationPlan, outputs: Outputs, num_occurrences: int) -> Array:
+        """What a later gradient may know of this one's outputs, `[B, O, T, K]`; NaN: nothing."""
         ...

@@ -27,6 +27,7 @@ from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.on_target import money, of_mitigation, of_the_target, shares
 from qrnn_qiskit.run.service.spending import HOUR_S
 from qrnn_qiskit.run.setup import Setup, check_steps
+from qrnn_qiskit.run.shot_range import shot_range
 
 _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 
@@ -224,6 +225,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
             over(limit, value)
             for _, limit, value in _limits(setup, shots, seconds, jobs, executions)
         ),
+        **shot_range(setup, gradient.shots, shots, seconds, duration / num_tiles(setup)),
         **of_the_target(setup),
         **of_mitigation(
             setup, sum(part.rows for part in mitigation), sum(part.shots for part in mitigation)

@@ -20,6 +20,9 @@ class GradientReport:
         reason: why so, in a few words; empty if the job leaves no choice.
         dead: weights that cannot influence the loss.
         in_noise: weights whose mean gradient over recent steps is smaller than its error.
+        far: mean squared derivative of outputs by angles half a sequence or more before them, over
+            that by nearer ones, and its standard error; None where this step has not measured it.
+        vanishing: whether that is clearly below 0.01, as last measured; None if it never was.
         signal_to_noise: of each weight, that mean gradient's size over its error, three digits;
             None if exact.
     """
@@ -32,6 +35,8 @@ class GradientReport:
     reason: str
     dead: tuple[str, ...]
     in_noise: tuple[str, ...]
+    far: tuple[float, float] | None = None
+    vanishing: bool | None = None
     signal_to_noise: tuple[float, ...] | None = None
 
 

@@ -18,8 +18,16 @@ from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.plugins import Minimizer, ReadoutSolver, StepwiseOptimizer
 from qrnn_qiskit.run.account import Account
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
-from qrnn_qiskit.run.measure.gradient import GradientResult, measure_gradient, measure_outputs
+from qrnn_qiskit.run.measure.gradient import (
+    Adjoint,
+    GradientResult,
+    exact_executor,
+    measure_gradient,
+    measure_outputs,
+)
 from qrnn_qiskit.run.measure.health import gradient_report
+from qrnn_qiskit.run.measure.known import baseline_of
+from qrnn_qiskit.run.measure.lags import lags_of_last_output
 from qrnn_qiskit.run.measure.policy import Decision, learn
 from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.record import checkpoint
@@ -32,6 +40,7 @@ from qrnn_qiskit.run.setup import Setup
 BATCH_STREAM: Final = 1
 GRADIENT_STREAM: Final = 2
 VALIDATION_STREAM: Final = 3
+LAGS_EVERY: Final = 10  # steps with exact gradients, to each of which it adds another half
 CHECKPOINT_SECONDS: Final = 1.0  # a replayed second is cheap where evaluations are
 
 
@@ -93,11 +102,29 @@ class Training:
     def _step(self, optimizer: StepwiseOptimizer, state: TrainingState) -> TrainingState:
         training = self.setup.job.training
         train = self.setup.splits.train
-        batch = train.sequences(self._batch(state.step))
+        sequences = self._batch(state.step)
+        batch = train.sequences(sequences)
         call = Call(f"step-{state.step}/gradient", (GRADIENT_STREAM, state.step))
-        decision = self._decide(state, batch)
-        result, state = self._gradient(state, state.parameters, batch, call, decision)
-        state = replace(state, policy=learn(state.policy, result, self._same_sequences))
+        decision = self._decide(state, batch, sequences)
+        known = state.policy.get("known")
+        result, state = self._gradient(
+            state,
+            state.parameters,
+            batch,
+            call,
+            decision,
+            None if known is None else baseline_of(known, sequences),
+        )
+        if isinstance(decision.rule, Adjoint) and state.step % LAGS_EVERY == 0:
+            result = replace(result, lags=self._lags(state.parameters, batch.features))
+        memory = learn(
+            state.policy,
+            result,
+            decision.shots.total,
+            sequences,
+            self.setup.splits.train.num_sequences,
+        )
+        state = replace(state, policy=memory)
         gradient = np.concatenate([result.gradient.mean, result.readout_gradient.mean])
         norm = float(np.linalg.norm(gradient))
         limit = training.gradient_clip
@@ -114,12 +141,12 @@ class Training:
             state = state.considered(state.parameters, float(result.loss.mean), state.step)
             state = replace(state, stale=0)  # patience counts validations
 
-        change, memory = optimizer.update(gradient, state.optimizer)
+        change, moments = optimizer.update(gradient, state.optimizer)
         state = replace(
             state,
             step=state.step + 1,
             parameters=state.parameters + change,
-            optimizer=memory,
+            optimizer=moments,
         )
         if has_validation and state.step == training.steps and not state.finished:
             last, state = self._validate(state, state.step)
@@ -129,16 +156,20 @@ class Training:
         self._report(state, state.step - 1, result, validation, norm, found)
         return state
 
-    def _decide(self, state: TrainingState, batch: Dataset) -> Decision:
+    def _decide(
+        self, state: TrainingState, batch: Dataset, sequences: NDArray[np.intp]
+    ) -> Decision:
         policy = self.setup.policy
         if policy is None:
             return Decision(self.setup.rule, self.setup.shots)
         weights, _ = self.setup.split_parameters(state.parameters)
-        return policy.decide(self.setup.problem_at(weights, batch.features), state.policy)
+        problem = self.setup.problem_at(weights, batch.features)
+        return policy.decide(problem, state.policy, sequences)
 
-    @property
-    def _same_sequences(self) -> bool:
-        return self.setup.batch_size == self.setup.splits.train.num_sequences
+    def _lags(self, parameters: Array, features: Array) -> Array:
+        weights, _ = self.setup.split_parameters(parameters)
+        executor = exact_executor(self.evaluator)
+        return lags_of_last_output(self.evaluator, executor, weights, features)
 
     def _run_minimizer(self, minimizer: Minimizer) -> TrainingState:
         """SciPy keeps its state to itself, so a resumed run starts anew and replays.
@@ -195,6 +226,7 @@ class Training:
         batch: Dataset,
         call: Call,
         decision: Decision,
+        known: Array | None = None,
     ) -> tuple[GradientResult, TrainingState]:
         weights, readout = self.setup.split_parameters(parameters)
         result = measure_gradient(
@@ -207,6 +239,7 @@ class Training:
             targets=batch.targets,
             shots=decision.shots,
             call=call,
+            known=known,
         )
         return result, self._paid(state)
 

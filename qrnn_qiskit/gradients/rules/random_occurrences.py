@@ -3,6 +3,14 @@
 Every pair of rows (+π/2, -π/2) of the parameter-shift rule is drawn with a probability p_i, with
 replacement, n times; a drawn pair's coefficients are divided by n p_i, so that the expectation over
 the draws is the full rule. It bounds the number of circuits, not that of shots.
+
+Where outputs of pairs are known from before (measured at earlier weights of a training), they
+are a baseline: with C_i a pair's contribution from them and the present cotangent, and G_i that
+from the new ones,
+
+    sum_i C_i + sum_drawn k_i (G_i - C_i) / (n p_i)
+
+has the same expectation whatever C, and the less variance the nearer C is to G.
 """
 
 from __future__ import annotations
@@ -46,9 +54,34 @@ class RandomOccurrences:
         random = np.random.default_rng(problem.seed)
         return select_pairs(full, random.multinomial(self.rows // 2, probabilities), probabilities)
 
-    def variance(self, plan: EvaluationPlan, outputs: Outputs, cotangent: Array) -> Array:
+    def variance(
+        self, plan: EvaluationPlan, outputs: Outputs, cotangent: Array, known: Array | None = None
+    ) -> Array:
         """Variance of the gradient `[P]`, from the random choice of pairs and from shots."""
-        return variance_with_selection(plan, outputs, cotangent)
+        return variance_with_selection(plan, outputs, cotangent, known)
+
+    def baseline(
+        self, problem: GradientProblem, plan: EvaluationPlan, cotangent: Array, known: Array
+    ) -> Array:
+        """What a baseline adds to the contraction of the drawn rows, `[P]`; 0 on average.
+
+        Args:
+            problem: of the plan.
+            plan: of this rule.
+            cotangent: dL/dy `[B, T, K]`.
+            known: `[B, O, T, K]` y(+π/2) - y(-π/2) of each occurrence from before the draw.
+        """
+        full = ParameterShift().plan(problem)
+        return _from_known(full, cotangent, known) - _from_known(plan, cotangent, known)
+
+    def differences(self, plan: EvaluationPlan, outputs: Outputs, num_occurrences: int) -> Array:
+        """y(+π/2) - y(-π/2) of each drawn occurrence, `[B, O, T, K]`; NaN for the others."""
+        base = plan.num_sequences
+        found = np.full((base, num_occurrences, *outputs.mean.shape[1:]), np.nan)
+        plus = slice(base, None, 2)
+        place = plan.sequence[plus], plan.occurrence[plus]
+        found[place] = outputs.mean[plus] - outputs.mean[base + 1 :: 2]
+        return found
 
 
 def selection_probabilities(full: EvaluationPlan) -> Array:
@@ -89,7 +122,26 @@ def select_pairs(
     )
 
 
-def variance_with_selection(plan: EvaluationPlan, outputs: Outputs, cotangent: Array) -> Array:
+def _from_known(plan: EvaluationPlan, cotangent: Array, known: Array) -> Array:
+    """The contraction `[P]` of a plan's pairs with known outputs instead of new ones."""
+    values = np.zeros(plan.num_rows)
+    plus = slice(plan.num_sequences, None, 2)
+    values[plus] = _known_values(plan, plan.weighted(cotangent), known)
+    products = plan.term_coefficient * values[plan.term_row]
+    return np.bincount(plan.term_weight, products, plan.weights.shape[1]).astype(np.float64)
+
+
+def _known_values(plan: EvaluationPlan, weighted: Array, known: Array) -> Array:
+    """S(+) - S(-) of each pair `[pairs]`, from known outputs."""
+    plus = slice(plan.num_sequences, None, 2)
+    of_pairs = known[plan.sequence[plus], plan.occurrence[plus]]
+    found: Array = np.einsum("rtk,rtk->r", weighted[plus], of_pairs)
+    return found
+
+
+def variance_with_selection(
+    plan: EvaluationPlan, outputs: Outputs, cotangent: Array, known: Array | None = None
+) -> Array:
     """Variance of the gradient `[P]`, from the random choice of pairs and from shots together.
 
     With G_i a pair's contribution to a component g, v_i its variance from shots, k_i its repeats
@@ -100,6 +152,7 @@ def variance_with_selection(plan: EvaluationPlan, outputs: Outputs, cotangent: A
         plan: of `RandomOccurrences`, the repeats of its shifted rows unchanged.
         outputs: of all rows, `[R, T, K]`.
         cotangent: dL/dy `[B, T, K]`, independent of the shifted rows' shots.
+        known: of the baseline, which is subtracted from G_i; None without one.
 
     Returns:
         Infinity where a single pair was drawn and no spread can be seen.
@@ -110,7 +163,10 @@ def variance_with_selection(plan: EvaluationPlan, outputs: Outputs, cotangent: A
     if draws < 2:
         return np.full(num_weights, np.inf)
     weighted = plan.weighted(cotangent)
-    values = np.einsum("rtk,rtk->r", weighted, outputs.mean)[plan.term_row]
+    values = np.einsum("rtk,rtk->r", weighted, outputs.mean)
+    if known is not None:
+        values[base::2] -= _known_values(plan, weighted, known)
+    values = values[plan.term_row]
     spreads = outputs.contracted_variance(weighted)[plan.term_row]
 
     # One cell for each pair and weight: a pair's two rows belong together.

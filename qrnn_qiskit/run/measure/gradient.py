@@ -5,7 +5,7 @@ Axes: B sequences, T steps, K output values, M target values, P weights, n reado
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, final
 
 import numpy as np
@@ -21,6 +21,7 @@ from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVari
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.learning.propagation import quadratic_form
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.lags import lags_of_rows
 from qrnn_qiskit.run.measure.objective import LossEstimate, Objective, Spread
 from qrnn_qiskit.run.measure.shots import ShotPlan
 
@@ -64,6 +65,8 @@ class GradientResult:
         rows: evaluated rows, base rows included; 0 for reverse mode.
         shots_total: over all rows; 0 if exact.
         cost: what they went to; None if exact.
+        lags: how far back outputs depend on angles (`lags`), where the rows show it.
+        differences: what a rule with random rows can use as a baseline later, `[B, O, T, K]`.
     """
 
     loss: Estimate
@@ -72,6 +75,8 @@ class GradientResult:
     rows: int
     shots_total: int
     cost: GradientCost | None = None
+    lags: Array | None = None
+    differences: Array | None = None
 
 
 def measure_gradient(
@@ -86,6 +91,7 @@ def measure_gradient(
     shots: ShotPlan,
     call: Call,
     by: Inputs = "weights",
+    known: Array | None = None,
 ) -> GradientResult:
     """Loss and gradient at one point.
 
@@ -101,6 +107,8 @@ def measure_gradient(
         call: the place in the run.
         by: what to differentiate by. The gradient by the features is `[B, T, F]`: that of each
             sequence's share of the loss.
+        known: `differences` of earlier gradients, 0 for what was never measured; the baseline of
+            rules with random rows.
 
     Raises:
         DataError: for a gradient by features where an encoding has no slope, or with a rule that
@@ -128,10 +136,14 @@ def measure_gradient(
     base = free.outputs
     estimate = objective.estimate(readout, base, targets)
     cost: GradientCost | None = None
+    all_pairs = by == "weights" and isinstance(rule, ParameterShift)
     if by == "weights":
         by_weights = Contraction.by_weights(plan)
-        spread, of_rows = _contracted(plan, by_weights, outputs, estimate, rule, free)
+        spread, of_rows = _contracted(plan, by_weights, outputs, estimate, rule, free, known)
         gradient = spread.total()
+        if known is not None and isinstance(rule, HasVariance):
+            more = rule.baseline(problem, plan, estimate.cotangent, known)
+            gradient = replace(gradient, mean=gradient.mean + more)
         if spread.first is not None and per_row is not None:
             cost = GradientCost(
                 estimate.cotangent**2 * np.maximum(1 - base.mean**2, 0.0),
@@ -150,6 +162,10 @@ def measure_gradient(
         rows=plan.num_rows,
         shots_total=0 if per_row is None else plan.total_repeats * per_row,
         cost=cost,
+        lags=lags_of_rows(plan, outputs, problem.occurrences) if all_pairs else None,
+        differences=rule.differences(plan, outputs, len(problem.occurrences))
+        if isinstance(rule, HasVariance) and by == "weights"
+        else None,
     )
 
 
@@ -276,6 +292,7 @@ def _contracted(
     estimate: LossEstimate,
     rule: GradientRule | None,
     free: FreeForward | None,
+    known: Array | None = None,
 ) -> tuple[Spread, Array]:
     """As `contracted`, and the variance `[G, B]` that is due to the contracted rows alone."""
     value, first = contraction.contract(plan, outputs, estimate.cotangent)
@@ -284,7 +301,7 @@ def _contracted(
         return Spread(value), first
     if isinstance(rule, HasVariance):
         # Random choices are common to all sequences: their variance is that of the sum.
-        first = _in_first_sequence(rule.variance(plan, outputs, estimate.cotangent), first)
+        first = _in_first_sequence(rule.variance(plan, outputs, estimate.cotangent, known), first)
     jacobian = contraction.jacobian(plan, outputs)
     forward = quadratic_form(jacobian, spread)
     both = contraction.variance_of_product(plan, outputs, spread)

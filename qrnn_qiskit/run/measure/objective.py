@@ -209,8 +209,10 @@ class Objective:
         def jacobian_of(point: Array) -> Array:
             return self._readout_jacobian(parameters, point.reshape(shape), targets)
 
-        of_readout = quadratic_form(jacobian_of(mean), covariance)
-        bias, second_of_readout = second_order(jacobian_of, mean, covariance)
+        of_readout = bias = second_of_readout = np.zeros(by_readout.shape)
+        if len(by_readout):
+            of_readout = quadratic_form(jacobian_of(mean), covariance)
+            bias, second_of_readout = second_order(jacobian_of, mean, covariance)
         corrected = self.correction != "none"
         if corrected:
             value = value - 0.5 * np.einsum("bii->b", bent)

@@ -12,20 +12,21 @@ from typing import Final, final
 
 import numpy as np
 
-from qrnn_qiskit.angle_map import Array
+from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.gradients.allocation import FORWARD_SHARE, MIN_SHOTS
 from qrnn_qiskit.gradients.choice import choose
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.run.measure.gradient import Adjoint, GradientResult
+from qrnn_qiskit.run.measure.known import remembered
+from qrnn_qiskit.run.measure.progress import MEMORY, PATIENCE, progress
 from qrnn_qiskit.run.measure.shots import ShotPlan
 
 Memory = dict[str, Array]
 
 DECAY: Final = 0.9  # of the running means: they look back over some ten steps
-NOISE: Final = 10.0  # the variance of a gradient may be so many times its square
-GROWTH: Final = 1.15  # of the shots, from one step to the next
+GROWTH: Final = 2.0  # of the shots, where the loss has stopped falling
 AVERAGED: Final = 3.0  # gradients over which noise averages out and bias does not
 SHARE_LIMITS: Final = (0.02, 0.4)  # of all shots, for the base rows
 
@@ -54,19 +55,25 @@ class Policy:
     Attributes:
         rule: the job's rule; None to choose one at each step.
         shots: of the job; the most a gradient gets if `adaptive`.
-        adaptive: take as few shots as the gradient's size allows. With the running mean G of the
-            gradient and V of its variance times shots, N = V / (NOISE |G|²), from MIN_SHOTS a row
-            to `shots`, changing by a factor of GROWTH at most. It is the rule of gCANS (A. Gu et
-            al., arXiv:2108.10434) for a learning rate times curvature of 1 / NOISE.
+        adaptive: start with MIN_SHOTS a row, and take GROWTH times as many, up to `shots`, each
+            time that the loss has stopped falling (`progress`) with what there are.
     """
 
     rule: GradientRule | None
     shots: ShotPlan
     adaptive: bool
 
-    def decide(self, problem: GradientProblem, memory: Memory) -> Decision:
-        """How to measure the next gradient."""
-        shots = self._informed(memory)
+    def decide(
+        self, problem: GradientProblem, memory: Memory, sequences: Index | None = None
+    ) -> Decision:
+        """How to measure the next gradient.
+
+        Args:
+            problem: the point, and the step's sequences.
+            memory: of the training so far.
+            sequences: `[B]` which ones of the training they are; None for all, in order.
+        """
+        shots = self._informed(memory, sequences)
         if self.rule is not None and not self.adaptive:
             return Decision(self.rule, shots)
         total, reason = self._total(problem, memory)
@@ -82,49 +89,67 @@ class Policy:
         reasons = [choice.reason, reason] if reason else [choice.reason]
         return Decision(choice.rule, shots, "; ".join(reasons))
 
-    def _informed(self, memory: Memory) -> ShotPlan:
+    def _informed(self, memory: Memory, sequences: Index | None) -> ShotPlan:
         """The job's shots, with what is known of the best shares."""
-        if "spread" not in memory or self.shots.allocation != "optimal":
+        if "seen" not in memory or self.shots.allocation != "optimal":
             return self.shots
         forward, shifted = np.sqrt(memory["forward"]), np.sqrt(memory["shifted"])
         share = float(forward / (forward + shifted)) if shifted > 0 else FORWARD_SHARE
         share = min(max(share, SHARE_LIMITS[0]), SHARE_LIMITS[1])
-        return replace(self.shots, spread=unbiased(memory, "spread"), share=share)
+        return replace(self.shots, spread=spread_of(memory, sequences), share=share)
 
-    def _total(self, problem: GradientProblem, memory: Memory) -> tuple[int, str]:
-        """Shots of the next gradient, and why so many."""
+    def total_range(self, problem: GradientProblem, steps: int) -> tuple[int, int]:
+        """Fewest and most shots that the gradients of a training can take together.
+
+        Raises are PATIENCE steps apart at least.
+        """
+        floor, ceiling = self._limits(problem)
+        times = GROWTH ** (np.arange(steps) // PATIENCE)
+        return floor * steps, int(np.minimum(np.round(floor * times), ceiling).sum())
+
+    def _limits(self, problem: GradientProblem) -> tuple[int, int]:
+        """Fewest and most shots of a gradient."""
         ceiling = self.shots.total or (self.shots.per_row or 0) * _rows(ParameterShift(), problem)
         if self.rule is not None and self.shots.per_row is not None:
             ceiling = self.shots.per_row * _rows(self.rule, problem)
         if not self.adaptive:
+            return ceiling, ceiling
+        floor = MIN_SHOTS * _rows(self.rule or FiniteDifference(), problem)
+        return min(floor, ceiling), ceiling
+
+    def _total(self, problem: GradientProblem, memory: Memory) -> tuple[int, str]:
+        """Shots of the next gradient, and why so many."""
+        floor, ceiling = self._limits(problem)
+        if not self.adaptive:
             return ceiling, ""
-        floor = int(
-            MIN_SHOTS * _rows(self.rule or FiniteDifference(), problem) / (1 - SHARE_LIMITS[1])
-        )
         if floor >= ceiling:
             return ceiling, "all shots: few for the rows"
-        if "last_shots" not in memory:
+        if "asked" not in memory:
             return floor, "fewest shots to start with"
-        noise = float(memory["variance"].sum()) * average_factor(memory)
-        square = float(np.sum(unbiased(memory, "gradient") ** 2))
-        noise /= 1 - DECAY ** float(memory["steps"])
-        signal = max(square - noise, noise)
-        wanted = float(unbiased(memory, "work")) / (NOISE * signal) if signal > 0 else ceiling
-        last = float(memory["last_shots"])
-        total = int(min(max(wanted, last / GROWTH, floor), last * GROWTH, ceiling))
-        ratio = f"signal² / noise {square / noise:.2g}" if noise > 0 else "no noise"
-        if total == ceiling:
-            return total, f"{ratio}: all shots"
-        return max(total, floor), f"{ratio}: {'more' if total > last else 'fewer'} shots"
+        asked = min(max(int(memory["asked"]), floor), ceiling)
+        if asked == ceiling:
+            return ceiling, "all shots"
+        stalled, seen = progress(memory["losses"])
+        if stalled:
+            return min(round(GROWTH * asked), ceiling), f"{seen}: more shots"
+        return asked, f"{seen}: as many shots"
 
 
-def learn(memory: Memory, result: GradientResult, same_sequences: bool) -> Memory:
+def learn(
+    memory: Memory,
+    result: GradientResult,
+    asked: int | None = None,
+    sequences: Index | None = None,
+    num_sequences: int | None = None,
+) -> Memory:
     """The memory after a gradient.
 
     Args:
         memory: before it; empty at the start.
         result: the gradient.
-        same_sequences: every step sees the same sequences, so that what is known of one holds.
+        asked: the total of the decision, if it had one; with another, losses are seen anew.
+        sequences: `[B]` which ones of the training it was measured on; None for all, in order.
+        num_sequences: of the training, where `sequences` is given.
     """
     error, cost = result.gradient.standard_error, result.cost
     if error is None or cost is None:
@@ -134,24 +159,62 @@ def learn(memory: Memory, result: GradientResult, same_sequences: bool) -> Memor
         variance = float(new["variance"].sum())
         # Shots that serve both factors may make the whole smaller than the shifted rows' part.
         forward = min(max(cost.forward_variance, 0.0), 0.99 * variance)
-        spread = cost.spread if same_sequences else cost.spread.mean(axis=0)
         new |= {
-            "work": np.asarray(variance * result.shots_total),
             "forward": np.asarray(forward * cost.forward_shots),
             "shifted": np.asarray((variance - forward) * (result.shots_total - cost.forward_shots)),
-            "spread": spread,
         }
     running = {
         name: DECAY * memory.get(name, np.zeros(())) + (1 - DECAY) * value
         for name, value in new.items()
     }
     spent = np.zeros(()) if cost is None else cost.weight_shots
+    total = np.asarray(float(asked or 0))
+    loss_error = result.loss.standard_error
+    loss = [float(result.loss.mean), 0.0 if loss_error is None else float(loss_error) ** 2]
+    seen = memory.get("losses", np.empty((0, 2)))
+    seen = seen if total == memory.get("asked", total) else seen[:0]
+    if cost is not None:
+        running |= _spread(memory, cost.spread, sequences, num_sequences)
+    if result.differences is not None:
+        known = remembered(memory.get("known"), result.differences, sequences, num_sequences)
+        running |= {} if known is None else {"known": known}
+    lags = result.lags if result.lags is not None else memory.get("lags")
     return {
         **running,
+        **({} if lags is None else {"lags": lags}),
+        "asked": total,
+        "losses": np.concatenate([seen, [loss]])[-MEMORY:],
         "steps": memory.get("steps", np.zeros(())) + 1,
-        "last_shots": np.asarray(float(result.shots_total)),
         "weight_shots": memory.get("weight_shots", np.zeros(len(error))) + spent,
     }
+
+
+def _spread(
+    memory: Memory, found: Array, sequences: Index | None, num_sequences: int | None
+) -> Memory:
+    """The spread of each sequence of the training, as a running mean over the steps with it."""
+    which = np.arange(len(found)) if sequences is None else sequences
+    size = len(found) if num_sequences is None else num_sequences
+    spread = memory.get("spread", np.zeros((size, *found.shape[1:]))).copy()
+    seen = memory.get("seen", np.zeros(size)).copy()
+    spread[which] = DECAY * spread[which] + (1 - DECAY) * found
+    seen[which] += 1
+    return {"spread": spread, "seen": seen}
+
+
+def spread_of(memory: Memory, sequences: Index | None = None) -> Array:
+    """What is known of some sequences' spread, `[B, T, K]`; the mean of the others for a new one.
+
+    Args:
+        memory: with a spread in it.
+        sequences: `[B]`; None for all.
+    """
+    seen = memory["seen"]
+    weight = 1 - DECAY ** seen[:, None, None]
+    known = seen > 0
+    each = memory["spread"] / np.where(weight > 0, weight, 1.0)
+    each[~known] = each[known].mean(axis=0)
+    return each if sequences is None else each[sequences]
 
 
 def unbiased(memory: Memory, name: str) -> Array:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from math import factorial, prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,10 @@ from qrnn_qiskit.gradients.rules.random_occurrences import (
 )
 from qrnn_qiskit.gradients.rules.spsa import SPSA
 from qrnn_qiskit.gradients.rules.tied_shift import TiedShift
-from qrnn_qiskit.run.jobs import gradient_job
+from qrnn_qiskit.run.jobs import gradient_job, run_job
+from qrnn_qiskit.run.measure.known import LARGEST, baseline_of, remembered
 from tests.strategies import CONSTANTS, ROTATIONS, DrawnOperation, build, weights_of
+from tests.unit.run.small import history, write_job
 
 Array = NDArray[np.float64]
 AFFINE = ("w", "-w", "2 w", "w/2 - pi/4", "x", "0.7")
@@ -358,6 +361,56 @@ def test_random_occurrences_are_unbiased_and_so_is_their_variance(count: int) ->
         assert estimated == pytest.approx(square, rel=1e-9)
 
 
+@pytest.mark.parametrize("nearness", [0.0, 0.8, 1.0])
+def test_a_baseline_leaves_random_occurrences_unbiased(nearness: float) -> None:
+    """Over all draws, with known outputs at random, near the truth, or true.
+
+    Power: without what the baseline adds, or with the variance of no baseline, both are wrong.
+    """
+    unrolled = small_cell(num_steps=2)
+    problem = problem_of(unrolled, batch=1, steps=np.array([False, True]))
+    full = ParameterShift().plan(problem)
+    rule, probabilities = RandomOccurrences(rows=4), selection_probabilities(full)
+    cotangent = np.full((1, 2, 1), 0.7)
+    outputs = exact(unrolled, full)
+    wanted = full.contract(outputs, cotangent).mean
+    truth = np.nan_to_num(rule.differences(full, outputs, len(unrolled.occurrences)))
+    other = np.random.default_rng(5).uniform(-1, 1, truth.shape)
+    known = nearness * truth + (1 - nearness) * other
+    mean, square, plain, estimated, careless = np.zeros((5, 4))
+    for chance, draws in draws_of(len(probabilities), 2, probabilities):
+        plan = select_pairs(full, draws, probabilities)
+        kept = outputs.rows(np.flatnonzero(np.append([1], np.repeat(draws, 2))))
+        alone = plan.contract(kept, cotangent).mean
+        found = alone + rule.baseline(problem, plan, cotangent, known)
+        mean += chance * found
+        square += chance * (found - wanted) ** 2
+        plain += chance * (alone - wanted) ** 2
+        estimated += chance * rule.variance(plan, kept, cotangent, known)
+        careless += chance * rule.variance(plan, kept, cotangent)
+    assert mean == pytest.approx(wanted, abs=1e-12)
+    assert estimated == pytest.approx(square, rel=1e-9, abs=1e-12)
+    assert careless == pytest.approx(plain, rel=1e-9, abs=1e-12)
+    if nearness == 1.0:
+        assert square == pytest.approx(np.zeros(4), abs=1e-12)
+    if nearness == 0.8:
+        assert square.sum() < 0.2 * plain.sum()
+
+
+def test_what_is_known_of_pairs() -> None:
+    found = np.full((2, 1, 1, 1), np.nan)
+    found[0] = 4.0
+    known = remembered(None, found, np.array([2, 0]), 3)
+    assert known is not None
+    assert np.array_equal(known[:, 0, 0, 0], [np.nan, np.nan, 4.0], equal_nan=True)
+    again = remembered(known, np.array([2.0, 6.0]).reshape(2, 1, 1, 1), np.array([2, 1]), 3)
+    assert again is not None
+    assert again[:, 0, 0, 0].tolist()[1:] == [6.0, 3.0]
+    assert baseline_of(again, None)[0] == 0
+    assert baseline_of(again, np.array([1, 2])).ravel().tolist() == [6.0, 3.0]
+    assert remembered(None, np.zeros((1, 1, LARGEST + 1, 1)), None, None) is None
+
+
 def test_probabilities_of_random_occurrences() -> None:
     """Size of the coefficients times the root of the number of steps reached."""
     unrolled = small_cell(num_steps=2)
@@ -386,6 +439,20 @@ def test_random_occurrences_through_the_public_gradient(seed: int) -> None:
     scores = (found.mean(axis=0) - wanted) / (found.std(axis=0, ddof=1) / np.sqrt(repetitions))
     # 8 % above the normal quantile: the tails of Student's t with 299 degrees of freedom.
     assert np.abs(scores).max() < 1.08 * norm.isf(FALSE_ALARM / (2 * len(wanted)))
+
+
+def test_a_training_uses_what_it_has_measured(tmp_path: Path) -> None:
+    """Errors of later steps are far below those of the first, which knows nothing."""
+    job = write_job(
+        tmp_path,
+        gradient={"method": "random_occurrences", "rows": 12},
+        backend={"name": "exact", "shots": 4_000},
+        optimizer={"learning_rate": 0.001},
+        training={"steps": 25, "batch_size": 2, "validate_every": 99},
+    )
+    result = run_job(job, run_dir=tmp_path / "run")
+    errors = [line["gradient"]["error"] for line in history(result.run_dir)]
+    assert np.mean(errors[-5:]) < 0.5 * errors[0]
 
 
 @pytest.mark.statistical
