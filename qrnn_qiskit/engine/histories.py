@@ -136,7 +136,8 @@ class Drawing:
                 self._leave(depth, rows[~going], kept.reshape(-1), leaving)
                 rows, number = rows[going], (np.cumsum(grows) - 1)[number[going]]
             if rows.size:
-                states = self._grow(depth, *np.divmod(chosen[grows], sets), states)
+                parent, group = np.divmod(chosen[grows], sets)
+                states = self._grow(depth, parent, group, states)
                 tree = number
                 depth += 1
 
@@ -149,7 +150,8 @@ class Drawing:
             flat = states[parent].reshape(-1, states.shape[2])
             angles = passage.angles[np.repeat(group, states.shape[1])]
             grown = self.model.advance(depth, flat, angles)
-        return grown.reshape(len(parent), -1, self.model.sizes[depth + 1])
+        children: States = grown.reshape(len(parent), -1, self.model.sizes[depth + 1])
+        return children
 
     def _leave(self, depth: int, rows: Index, tree: Index, states: States) -> None:
         """Draw the first `depth` bits of rows from trees `[C, 2^depth, d]`, then the others."""

@@ -127,6 +127,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
     return {
         "kind": job.kind,
         "backend": setup.executor.name,
+        **_drawn_by_another(setup, shots),
         "method": method_name(setup.rule),
         "weights": setup.num_weights,
         "occurrences": len(setup.unrolled.occurrences),
@@ -150,6 +151,14 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         **_on_device(setup, jobs, executions),
         **_of_tiles(setup, jobs, shots),
     }
+
+
+def _drawn_by_another(setup: Setup, shots: int) -> dict[str, Any]:
+    """Who draws the shots, where it is not the backend that the job names."""
+    if not isinstance(setup.executor, ExactExecutor) or shots == 0:
+        return {}
+    drawer = setup.executor.shots_from(setup.unrolled)
+    return {} if drawer == "exact" else {"shots_from": drawer}
 
 
 def _of_tiles(setup: Setup, jobs: int, shots: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.engine.vectors.entries import Read, Rotations, State, Sums
-from qrnn_qiskit.engine.vectors.lower import Entry, Lowered
+from qrnn_qiskit.engine.vectors.lower import Entry
 from qrnn_qiskit.engine.vectors.strings import Index
 from qrnn_qiskit.estimate import Array
 
@@ -102,26 +102,35 @@ class Run:
         exponents: `[T, R]` the power of two that scales the probabilities of each step.
     """
 
-    def __init__(self, lowered: Lowered, angles: Array, num_steps: int, num_outcomes: int) -> None:
+    def __init__(
+        self,
+        real: bool,
+        entries: tuple[Entry, ...],
+        angles: Array,
+        outcomes: tuple[int, int] = (0, 1),
+        start: Array | None = None,
+    ) -> None:
         """Make a run.
 
         Args:
-            lowered: the program.
+            real: whether the state is.
+            entries: all that it will pass.
             angles: `[R, A]` in rad.
-            num_steps: T.
-            num_outcomes: 2^K.
+            outcomes: T and 2^K.
+            start: components of the state, the same for all rows; all qubits in state 0 if None.
         """
         self.rows = len(angles)
-        self.dtype = np.dtype(np.float64 if lowered.real else np.complex128)
+        self.dtype = np.dtype(np.float64 if real else np.complex128)
         self.angles = np.ascontiguousarray(angles.T)
         self.shared = np.all(angles == angles[:1], axis=0)
-        self.probabilities = np.zeros((num_steps, num_outcomes, self.rows))
+        self.probabilities = np.zeros((*outcomes, self.rows))
         self.probabilities[:, 0] = 1.0
-        self.exponents = np.zeros((num_steps, self.rows), dtype=np.int64)
+        self.exponents = np.zeros((outcomes[0], self.rows), dtype=np.int64)
         self._scales: dict[int, NDArray[np.int64]] = {}
         self._exponent = np.zeros(self.rows, dtype=np.int64)
-        self.state: State = np.ones((1, self.rows), dtype=self.dtype)
-        widest = max((entry.size for entry in lowered.entries), default=1)
+        first = np.ones(1) if start is None else start
+        self.state: State = np.repeat(first[:, None], self.rows, axis=1).astype(self.dtype)
+        widest = max([first.size, *(entry.size for entry in entries)])
         self._buffers = [np.empty(widest * self.rows, dtype=self.dtype) for _ in range(2)]
 
     def forward(self, piece: Piece) -> None:
