@@ -27,7 +27,7 @@ FLOAT = 8
 # Least number of qubits at which state vectors are used where they can be.
 VECTOR_QUBITS = 4
 # Bytes that the form in stretches may take.
-STEPS_MEMORY = 2**27
+STEPS_MEMORY = 2**29
 
 
 def outputs(

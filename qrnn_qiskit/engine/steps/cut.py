@@ -23,9 +23,10 @@ from qrnn_qiskit.engine.vectors.run import Piece, pieces_of
 from qrnn_qiskit.engine.vectors.strings import Index
 from qrnn_qiskit.estimate import Array
 
-# Components of all matrices of a call up to which this is the faster form (measured), and the
-# least number of stretches that share their gates.
-COMPONENTS: Final = 2**17
+# Least number of qubits and most components of all matrices of a call where this is the faster
+# form (measured), and the least number of stretches that share their gates.
+QUBITS: Final = 4
+COMPONENTS: Final = 2**19
 ALIKE: Final = 4
 
 
@@ -95,7 +96,9 @@ def steps_of(program: Program) -> Steps | None:
 
 def suit(program: Program, rows: int) -> bool:
     """Whether this is the faster form for so many rows."""
-    steps = steps_of(program) if rows else None
+    if rows == 0 or program.num_qubits < QUBITS:
+        return False
+    steps = steps_of(program)
     return (
         steps is not None
         and rows * steps.components <= COMPONENTS
