@@ -6,12 +6,13 @@ Axes: B sequences, T steps, F features, P weights, O occurrences, G angles of on
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qrnn_qiskit.affine import Affine, affine_form
 from qrnn_qiskit.errors import CellError, DataError
 
 Array = NDArray[np.float64]
@@ -19,6 +20,7 @@ Index = NDArray[np.intp]
 Pair = tuple[Array, Array]
 
 _IMAGINARY_STEP: Final = 1e-30
+_LONG: Final = 500  # operations from which a form of sums pays
 
 # Partial derivatives of each operation with respect to its arguments, given the arguments and the
 # value; None marks a partial that no cell needs (a power's exponent is a constant).
@@ -59,13 +61,22 @@ class Tape:
     """Expressions of weights and features as straight-line code, evaluated on whole arrays.
 
     Slots 0 … P-1 are the weights, P … P+F-1 the features of the step; operation i fills slot
-    P+F+i. `outputs` names the slots of the G angles.
+    P+F+i. `outputs` names the slots of the G angles. Long tapes of sums alone are also kept as
+    such, which is faster.
     """
 
     num_weights: int
     num_features: int
     operations: tuple[Operation, ...]
     outputs: tuple[int, ...]
+    affine: Affine | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = None
+        if len(self.operations) >= _LONG:
+            inputs = self.num_weights + self.num_features
+            found = affine_form(inputs, self.operations, self.outputs)
+        object.__setattr__(self, "affine", found)
 
     def _slots(self, weights: Array, features: Array) -> list[Array]:
         slots = [weights[..., p] for p in range(self.num_weights)]
@@ -84,6 +95,8 @@ class Tape:
 
     def values(self, weights: Array, features: Array) -> Array:
         """Angles `[..., G]` for weights `[..., P]`, features `[..., F]`; other axes broadcast."""
+        if self.affine is not None and not np.iscomplexobj(weights):
+            return self.affine.values(weights, features)
         shape = np.broadcast_shapes(weights.shape[:-1], features.shape[:-1])
         slots = self._slots(weights, features)
         angles = np.empty((*shape, len(self.outputs)))
@@ -345,6 +358,8 @@ class AngleMap:
     def pull_back_weights(self, weights: Array, features: Array, cotangent: Array) -> Array:
         """Chain rule: dL/d(weights) `[P]` from dL/d(angles) `[B, O]`, summed over sequences."""
         weights, features = self._checked(weights, features)
+        if self.cell.affine is not None and not self.last.outputs:
+            return self.cell.affine.pulled_back(cotangent, self.num_weights)
         body, tail = self._pulled_back(weights, features, cotangent)
         gradient = np.zeros(self.num_weights)
         for p in range(self.num_weights):

@@ -11,7 +11,8 @@ cancellations; `qrnn_qiskit.execution.influence` walks the circuit that runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import functools
+from collections.abc import Callable, Hashable, Sequence
 from itertools import product
 from typing import final
 
@@ -29,6 +30,8 @@ ALL: Letters = frozenset((0, 1, 2, 3))
 IDENTITY: Letters = frozenset((0,))
 DIAGONAL: Letters = frozenset((0, 3))
 LETTER = {"I": 0, "X": 1, "Y": 2, "Z": 3}
+
+_STANDARD: dict[Hashable, Callable[[State, bool], State]] = {}
 
 
 def influence(
@@ -167,15 +170,11 @@ def advance(
             if any(letters[q] - IDENTITY for q in item.qubits):
                 letters[wire] = DIAGONAL
     if item.gate >= 0:
-        generator = tuple(LETTER[c] for c in item.generator)
-        strings = _strings(letters, item.qubits)
-        moved = [s for s in strings if _anticommute(s, generator)]
-        if moved:
+        turned = _turned(item.generator, tuple(letters[q] for q in item.qubits))
+        if turned is not None:
             hit.add(item.gate)
-            turned = [
-                tuple(_product(a, b) for a, b in zip(s, generator, strict=True)) for s in moved
-            ]
-            _assign(letters, item.qubits, [*strings, *turned])
+            for qubit, new in zip(item.qubits, turned, strict=True):
+                letters[qubit] = new
         return
     if item.name == "measure":
         (qubit,) = item.qubits
@@ -193,21 +192,51 @@ def advance(
             (IDENTITY if letters[qubit] & DIAGONAL else frozenset()) if backward else DIAGONAL
         )
     elif isinstance(item.operation, Gate):
-        strings = _strings(letters, item.qubits)
-        if backward and all(not any(s) for s in strings):
-            return
-        if len(item.qubits) > 3:
-            images: Iterable[tuple[int, ...]] = [(k,) * len(item.qubits) for k in range(4)]
-        else:
-            image_of = _images(item.operation, backward)
-            images = [image for s in strings for image in image_of(s)]
-        if item.condition is not None:
-            images = [*images, *strings]
-        _assign(letters, item.qubits, images)
+        before = tuple(letters[q] for q in item.qubits)
+        after = _passed(item.operation, before, backward)
+        for qubit, old, new in zip(item.qubits, before, after, strict=True):
+            letters[qubit] = new if item.condition is None else old | new
 
 
-def _strings(letters: Sequence[Letters], qubits: tuple[int, ...]) -> list[tuple[int, ...]]:
-    return list(product(*(sorted(letters[q]) for q in qubits)))
+@functools.cache
+def _turned(generator: str, letters: State) -> State | None:
+    """The sets behind a rotation; None if it changes nothing."""
+    signs = tuple(LETTER[c] for c in generator)
+    strings = _strings(letters)
+    moved = [s for s in strings if _anticommute(s, signs)]
+    if not moved:
+        return None
+    products = [tuple(_product(a, b) for a, b in zip(s, signs, strict=True)) for s in moved]
+    return _sets([*strings, *products])
+
+
+def _passed(gate: Gate, letters: State, backward: bool) -> State:
+    """The sets behind a constant gate; those of standard gates are worked out once."""
+    if backward and (not all(letters) or all(letter == IDENTITY for letter in letters)):
+        return letters
+    if gate.base_class.__module__.startswith("qiskit.circuit.library.standard_gates"):
+        key = (gate.base_class, gate.name, *(float(p) for p in gate.params))
+        if key not in _STANDARD:
+            _STANDARD[key] = functools.cache(functools.partial(_carried, gate))
+        return _STANDARD[key](letters, backward)
+    return _carried(gate, letters, backward)
+
+
+def _carried(gate: Gate, letters: State, backward: bool) -> State:
+    if len(letters) > 3:
+        return (ALL,) * len(letters)
+    if not all(letters):
+        return (frozenset(),) * len(letters)
+    image_of = _images(gate, backward)
+    return _sets([image for s in _strings(letters) for image in image_of(s)])
+
+
+def _strings(letters: State) -> list[tuple[int, ...]]:
+    return list(product(*(sorted(letter) for letter in letters)))
+
+
+def _sets(strings: Sequence[tuple[int, ...]]) -> State:
+    return tuple(frozenset(letters) for letters in zip(*strings, strict=True))
 
 
 def _anticommute(string: tuple[int, ...], generator: tuple[int, ...]) -> bool:
@@ -220,14 +249,6 @@ def _product(a: int, b: int) -> int:
     if a == 0 or b == 0:
         return a or b
     return 0 if a == b else 6 - a - b
-
-
-def _assign(
-    letters: list[Letters], qubits: tuple[int, ...], strings: Iterable[tuple[int, ...]]
-) -> None:
-    strings = list(strings)
-    for i, qubit in enumerate(qubits):
-        letters[qubit] = frozenset(s[i] for s in strings)
 
 
 def _images(gate: Gate, backward: bool) -> Callable[[tuple[int, ...]], list[tuple[int, ...]]]:
