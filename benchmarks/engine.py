@@ -52,7 +52,7 @@ def shots_table(cases: Iterable[Case]) -> list[list[object]]:
     rows = list[list[object]]()
     for case in cases:
         total = case.plan().num_rows
-        theirs = timed(peers.aer_shots(case, AER_ROWS, SHOTS), 3).scaled(total / AER_ROWS)
+        theirs = timed(peers.aer_shots(case, AER_ROWS, SHOTS), 2).scaled(total / AER_ROWS)
         ours = timed(sampling(case))
         single = timed(sampling(case, precision="single"))
         marginal = timed(sampling(case, "marginal"))
@@ -64,11 +64,11 @@ def shots_table(cases: Iterable[Case]) -> list[list[object]]:
 def gradient_table(cases: Iterable[Case]) -> list[list[object]]:
     """Times of exact gradients by other tools over that of reverse mode."""
     tools: list[tuple[str, str, Callable[[Case], Callable[[], object]]]] = [
-        ("Aer, density matrices, all shifted rows", "ABC", peers.aer_exact_gradient),
+        ("Aer, density matrices, all shifted rows", "ABCD", peers.aer_exact_gradient),
         ("PennyLane lightning, adjoint, unrolled by hand", "A", peers.lightning_gradient),
         ("PennyLane default.qubit, as it comes", "A", peers.pennylane_gradient),
         ("qiskit-machine-learning on Aer", "A", peers.machine_learning_gradient),
-        ("JAX, written by hand and compiled", "ABC", peers.jax_gradient),
+        ("JAX, written by hand and compiled", "ABCD", peers.jax_gradient),
     ]
     cases = list(cases)
     own: dict[tuple[str, int], Timing] = {}
@@ -128,6 +128,7 @@ def cost_table() -> list[list[object]]:
         "T (steps)": [(3, steps, 1) for steps in (8, 16, 32, 64)],
         "B (sequences)": [(3, 8, count) for count in (8, 32, 128)],
     }
+    rows += weights_rows()
     for title, points in sizes.items():
         cases = [make_case("A", *point) for point in points]
         for what in ("gradient", "shots"):
@@ -148,6 +149,31 @@ def cost_table() -> list[list[object]]:
     return rows
 
 
+def weights_rows() -> list[list[object]]:
+    """The same for the number of weights: a ring of rotations once, twice, ... in each step."""
+    rows = list[list[object]]()
+    counts = (1, 2, 4, 8)
+    cases = [make_case("A", 3, 8, layers=count) for count in counts]
+    for what in ("gradient", "shots", "all rows, exact"):
+        times, shown = list[float](), list[str]()
+        for case in cases:
+            call = forward_shots(case) if what == "shots" else peers.engine_gradient(case)
+            if what.startswith("all"):
+                call = exact_rows(case)
+            found = timed(call, 5, 5.0)
+            times.append(found.seconds)
+            shown.append(f"{len(case.weights)}: {found}")
+        slope = np.polyfit(np.log([len(c.weights) for c in cases])[-3:], np.log(times[-3:]), 1)
+        rows.append([what, "P (weights; n = 3, T = 8)", "; ".join(shown), f"{slope[0]:.2f}"])
+    return rows
+
+
+def exact_rows(case: Case) -> Callable[[], object]:
+    """Exact values of all rows of the parameter-shift plan."""
+    plan = case.plan()
+    return lambda: case.executor.exact_outputs(case.unrolled, plan, "z")
+
+
 def forward_shots(case: Case) -> Callable[[], object]:
     """Shots of the base rows alone."""
     request = EvaluationRequest(forward_plan(case.weights, case.features), SHOTS, 5)
@@ -157,10 +183,11 @@ def forward_shots(case: Case) -> Callable[[], object]:
 def border_table() -> list[list[object]]:
     """Shots of one row on more and more qubits, against Aer: who is faster."""
     rows = list[list[object]]()
-    for n in (4, 6, 8, 10):
-        case = make_case("A", n, 8)
-        theirs, ours = timed(peers.aer_shots(case, 1, SHOTS), 3), timed(forward_shots(case), 3)
-        rows.append([n, theirs, ours, theirs.over(ours)])
+    for name, noise, sizes in (("A", "none", (4, 6, 8, 10, 12)), ("C", "yes", (3, 4, 5, 6, 7))):
+        for n in sizes:
+            case = make_case(name, n, 8)
+            theirs, ours = timed(peers.aer_shots(case, 1, SHOTS), 3), timed(forward_shots(case), 3)
+            rows.append([n, noise, theirs, ours, theirs.over(ours)])
     return rows
 
 
@@ -193,7 +220,7 @@ def main() -> None:
     print(
         "reset io. A: 3 qubits, 8 steps, 12 weights; B: 4 qubits, 20 steps, 16 weights; C: A with"
     )
-    print("depolarizing noise of 0.01 after each RZZ.\n")
+    print("depolarizing noise of 0.01 after each RZZ; D: 5 qubits, 20 steps, 20 weights.\n")
     if "shots" in chosen:
         columns = ["case", "rows", "Aer SamplerV2", "joint shots", "ratio"]
         columns += ["ratio, single precision", "ratio, marginal"]
@@ -210,8 +237,8 @@ def main() -> None:
         columns = ["what", "in", "(n, T, B): time", "grows as"]
         show("Cost", columns, cost_table())
     if "border" in chosen:
-        columns = ["qubits", "Aer SamplerV2", "joint shots", "ratio"]
-        show(f"Shots of one row of 8 steps, {SHOTS} shots, no noise", columns, border_table())
+        columns = ["qubits", "noise", "Aer SamplerV2", "joint shots", "ratio"]
+        show(f"Shots of one row of 8 steps, {SHOTS} shots", columns, border_table())
 
 
 if __name__ == "__main__":
