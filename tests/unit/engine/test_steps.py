@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -108,3 +113,26 @@ def test_what_is_not_cut_this_way_is_left_to_other_forms(everywhere: None) -> No
         assert cut.steps_of(Program(2, 2, 1, 1, operations)) is None
     kept = Program(2, 1, 2, 1, (turn, Measure(0, 0, 0), Measure(1, 0, 1)), (0,))
     assert cut.steps_of(kept) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_one_thread_is_one_thread() -> None:
+    """The engine starts none of its own, and BLAS takes those that it is given."""
+    script = (
+        "import numpy as np\n"
+        "from tests.unit.engine.test_steps import random_case\n"
+        "from qrnn_qiskit.engine.reverse import value_and_vjp\n"
+        "program = random_case(1, num_qubits=6, num_steps=9).program\n"
+        "value_and_vjp(program, np.ones((40, program.num_angles)), np.sin)\n"
+        "print([x.split()[1] for x in open('/proc/self/status') if x.startswith('Threads')])\n"
+    )
+    one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **one},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert found.stdout.strip() == "['1']"
