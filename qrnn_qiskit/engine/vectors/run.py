@@ -7,6 +7,7 @@ step, G groups of rotations of one kind, J angles of a group, D sums.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -41,12 +42,14 @@ class Piece:
         kinds: sums of angles, with the columns `[G, J]` of the angles and those that the
             derivatives go to.
         total: components of all states behind entries, with the sums of rotations.
+        once: whether no angle that has a derivative is read twice.
     """
 
     entries: tuple[Entry, ...]
     places: tuple[tuple[int, int], ...]
     kinds: tuple[tuple[Sums, Index, Index], ...]
     total: int
+    once: bool
 
 
 def pieces_of(entries: tuple[Entry, ...], most: int) -> list[Piece]:
@@ -89,7 +92,15 @@ def _piece(entries: tuple[Entry, ...], total: int) -> Piece:
             for kind in kinds.values()
         ),
         total,
+        _once(kinds.values()),
     )
+
+
+def _once(kinds: Iterable[_Kind]) -> bool:
+    """Whether no angle that has a derivative is read twice."""
+    pairs = [pair for kind in kinds for pair in zip(kind.columns, kind.slopes, strict=True)]
+    used = [a for columns, slopes in pairs for a, b in zip(columns, slopes, strict=True) if a == b]
+    return len(used) == len(set(used))
 
 
 @final
@@ -243,5 +254,9 @@ class Run:
                 entry.backward(adjoint, before)
             adjoint = before
         for (sums, _, columns), slope in zip(piece.kinds, slopes, strict=True):
-            np.add.at(gradient, columns, (sums.signs.T * 0.5) @ slope)
+            parts = (sums.signs.T * 0.5) @ slope
+            if piece.once:
+                gradient[columns] += parts
+            else:
+                np.add.at(gradient, columns, parts)
         return adjoint
