@@ -66,11 +66,13 @@ class RecordKind:
 
     Attributes:
         weights: `[4^n]`.
+        conjugated: the same for complex conjugated adjoint states.
         states: `[N]` the state that each is read from.
         slots: `[N]` where each goes.
     """
 
     weights: Array
+    conjugated: Array
     states: Index
     slots: Index
 
@@ -147,7 +149,11 @@ def _assembled(num_angles: int, memo: Memo, stages: list[Stage]) -> Layered:
         phases=_phases(num_angles, memo, stages[1:]),
         slopes=_slopes(num_angles, memo, stages[1:]),
         records=tuple(
-            RecordKind(weights, *np.array(found, dtype=np.intp).T)
+            RecordKind(
+                weights,
+                weights * np.resize([1.0, -1.0], weights.size),
+                *np.array(found, dtype=np.intp).T,
+            )
             for weights, found in read.values()
         ),
     )
