@@ -65,7 +65,7 @@ def gradient_table(cases: Iterable[Case]) -> list[list[object]]:
     """Times of exact gradients by other tools over that of reverse mode."""
     tools: list[tuple[str, str, Callable[[Case], Callable[[], object]]]] = [
         ("Aer, density matrices, all shifted rows", "ABCD", peers.aer_exact_gradient),
-        ("PennyLane lightning, adjoint, unrolled by hand", "AB", peers.lightning_gradient),
+        ("PennyLane lightning, adjoint, unrolled by hand", "A", peers.lightning_gradient),
         ("PennyLane default.qubit, as it comes", "A", peers.pennylane_gradient),
         ("qiskit-machine-learning on Aer", "A", peers.machine_learning_gradient),
         ("JAX, written by hand and compiled", "ABCD", peers.jax_gradient),
@@ -90,6 +90,7 @@ def gradient_table(cases: Iterable[Case]) -> list[list[object]]:
                 continue
             mine = own[case.name, sequences]
             rows.append([title, case.name, sequences, theirs, mine, theirs.over(mine)])
+            print(*rows[-1], file=sys.stderr, flush=True)
     for case in [*cases, *batches]:
         angles = case.unrolled.angle_map.angles(case.weights, case.features)
 
