@@ -17,25 +17,29 @@ from qrnn_qiskit.gradients.plan import EvaluationPlan
 from qrnn_qiskit.gradients.problem import GradientProblem
 
 DEPOLARIZING: Final = 0.01
-SIZES: Final = {"A": (3, 8), "B": (4, 20), "C": (3, 8)}
+SIZES: Final = {"A": (3, 8), "B": (4, 20), "C": (3, 8), "D": (5, 20)}
 
 
-def ring_cell(num_qubits: int) -> Cell:
-    """RY(x) on io; RX RZ on each qubit; a ring of RZZ; RX on each qubit; measure and reset io."""
+def ring_cell(num_qubits: int, layers: int = 1) -> Cell:
+    """RY(x) on io; RX RZ on each qubit; a ring of RZZ; RX on each qubit; measure and reset io.
+
+    What lies between RY and the measurement comes `layers` times, each with weights of its own.
+    """
     io, hidden = QuantumRegister(1, "io"), QuantumRegister(num_qubits - 1, "hidden")
     circuit = QuantumCircuit(io, hidden, ClassicalRegister(1, "readout"), name="ring")
-    weights = [Parameter(f"theta_{i}") for i in range(4 * num_qubits)]
+    weights = [Parameter(f"theta_{i}") for i in range(4 * num_qubits * layers)]
     angle = iter(weights)
     feature = Parameter("x")
     qubits = [*io, *hidden]
     circuit.ry(feature, io[0])
-    for qubit in qubits:
-        circuit.rx(next(angle), qubit)
-        circuit.rz(next(angle), qubit)
-    for i, qubit in enumerate(qubits):
-        circuit.rzz(next(angle), qubit, qubits[(i + 1) % num_qubits])
-    for qubit in qubits:
-        circuit.rx(next(angle), qubit)
+    for _ in range(layers):
+        for qubit in qubits:
+            circuit.rx(next(angle), qubit)
+            circuit.rz(next(angle), qubit)
+        for i, qubit in enumerate(qubits):
+            circuit.rzz(next(angle), qubit, qubits[(i + 1) % num_qubits])
+        for qubit in qubits:
+            circuit.rx(next(angle), qubit)
     circuit.measure(io, circuit.clbits)
     circuit.reset(io)
     return Cell.from_circuit(circuit, weights=weights, features=[feature])
@@ -76,17 +80,19 @@ class Case:
         )
 
 
-def make_case(name: str, num_qubits: int, num_steps: int, sequences: int = 1) -> Case:
+def make_case(
+    name: str, num_qubits: int, num_steps: int, sequences: int = 1, layers: int = 1
+) -> Case:
     """A case; noisy if its name is C."""
     random = np.random.default_rng(7)
-    unrolled = unroll(ring_cell(num_qubits), num_steps=num_steps)
+    unrolled = unroll(ring_cell(num_qubits, layers), num_steps=num_steps)
     shape = (sequences, num_steps, 1)
     return Case(
         name,
         num_qubits,
         unrolled,
         ExactExecutor(noise=ring_noise(num_qubits) if name == "C" else None),
-        random.uniform(-np.pi, np.pi, 4 * num_qubits),
+        random.uniform(-np.pi, np.pi, 4 * num_qubits * layers),
         random.uniform(-1.0, 1.0, shape),
         random.uniform(-1.0, 1.0, shape),
     )

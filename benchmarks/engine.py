@@ -52,7 +52,7 @@ def shots_table(cases: Iterable[Case]) -> list[list[object]]:
     rows = list[list[object]]()
     for case in cases:
         total = case.plan().num_rows
-        theirs = timed(peers.aer_shots(case, AER_ROWS, SHOTS), 3).scaled(total / AER_ROWS)
+        theirs = timed(peers.aer_shots(case, AER_ROWS, SHOTS), 2).scaled(total / AER_ROWS)
         ours = timed(sampling(case))
         single = timed(sampling(case, precision="single"))
         marginal = timed(sampling(case, "marginal"))
@@ -64,11 +64,11 @@ def shots_table(cases: Iterable[Case]) -> list[list[object]]:
 def gradient_table(cases: Iterable[Case]) -> list[list[object]]:
     """Times of exact gradients by other tools over that of reverse mode."""
     tools: list[tuple[str, str, Callable[[Case], Callable[[], object]]]] = [
-        ("Aer, density matrices, all shifted rows", "ABC", peers.aer_exact_gradient),
+        ("Aer, density matrices, all shifted rows", "ABCD", peers.aer_exact_gradient),
         ("PennyLane lightning, adjoint, unrolled by hand", "A", peers.lightning_gradient),
         ("PennyLane default.qubit, as it comes", "A", peers.pennylane_gradient),
         ("qiskit-machine-learning on Aer", "A", peers.machine_learning_gradient),
-        ("JAX, written by hand and compiled", "ABC", peers.jax_gradient),
+        ("JAX, written by hand and compiled", "ABCD", peers.jax_gradient),
     ]
     cases = list(cases)
     own: dict[tuple[str, int], Timing] = {}
@@ -90,6 +90,7 @@ def gradient_table(cases: Iterable[Case]) -> list[list[object]]:
                 continue
             mine = own[case.name, sequences]
             rows.append([title, case.name, sequences, theirs, mine, theirs.over(mine)])
+            print(*rows[-1], file=sys.stderr, flush=True)
     for case in [*cases, *batches]:
         angles = case.unrolled.angle_map.angles(case.weights, case.features)
 
@@ -120,48 +121,10 @@ def plan_table(cases: Iterable[Case]) -> list[list[object]]:
     return rows
 
 
-def cost_table() -> list[list[object]]:
-    """Exponents of time in qubits, steps and sequences, from doublings of one of them."""
-    rows = list[list[object]]()
-    sizes = {
-        "n (qubits, base of the exponential)": [(n, 8, 1) for n in (2, 3, 4, 5, 6)],
-        "T (steps)": [(3, steps, 1) for steps in (8, 16, 32, 64)],
-        "B (sequences)": [(3, 8, count) for count in (8, 32, 128)],
-    }
-    for title, points in sizes.items():
-        cases = [make_case("A", *point) for point in points]
-        for what in ("gradient", "shots"):
-            times, shown = list[float](), list[str]()
-            for case, point in zip(cases, points, strict=True):
-                call = peers.engine_gradient(case) if what == "gradient" else forward_shots(case)
-                found = timed(call, 5, 5.0)
-                times.append(found.seconds)
-                shown.append(f"{point}: {found}")
-            by_qubits = title.startswith("n")
-            axis = [point[0] if by_qubits else max(point[1:]) for point in points]
-            if title.startswith("B"):
-                axis = [point[2] for point in points]
-            x = np.array(axis, dtype=float) if by_qubits else np.log(axis)
-            slope = float(np.polyfit(x[-3:], np.log(times[-3:]), 1)[0])
-            value = f"{np.exp(slope):.2g}^n" if by_qubits else f"{slope:.2f}"
-            rows.append([what, title, "; ".join(shown), value])
-    return rows
-
-
 def forward_shots(case: Case) -> Callable[[], object]:
     """Shots of the base rows alone."""
     request = EvaluationRequest(forward_plan(case.weights, case.features), SHOTS, 5)
     return lambda: case.executor.fetch(case.executor.submit(case.unrolled, request))
-
-
-def border_table() -> list[list[object]]:
-    """Shots of one row on more and more qubits, against Aer: who is faster."""
-    rows = list[list[object]]()
-    for n in (4, 6, 8, 10):
-        case = make_case("A", n, 8)
-        theirs, ours = timed(peers.aer_shots(case, 1, SHOTS), 3), timed(forward_shots(case), 3)
-        rows.append([n, theirs, ours, theirs.over(ours)])
-    return rows
 
 
 def show(title: str, columns: list[str], rows: list[list[object]]) -> None:
@@ -177,7 +140,7 @@ def show(title: str, columns: list[str], rows: list[list[object]]) -> None:
 def main() -> None:
     """Run all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tables", default="shots,plan,gradient,cost,border")
+    parser.add_argument("--tables", default="shots,plan,gradient")
     chosen = parser.parse_args().tables.split(",")
     cases = [make_case(name, *size) for name, size in SIZES.items()]
     found = []
@@ -193,7 +156,7 @@ def main() -> None:
     print(
         "reset io. A: 3 qubits, 8 steps, 12 weights; B: 4 qubits, 20 steps, 16 weights; C: A with"
     )
-    print("depolarizing noise of 0.01 after each RZZ.\n")
+    print("depolarizing noise of 0.01 after each RZZ; D: 5 qubits, 20 steps, 20 weights.\n")
     if "shots" in chosen:
         columns = ["case", "rows", "Aer SamplerV2", "joint shots", "ratio"]
         columns += ["ratio, single precision", "ratio, marginal"]
@@ -206,12 +169,6 @@ def main() -> None:
     if "gradient" in chosen:
         columns = ["tool", "case", "sequences", "tool's time", "own gradient", "ratio"]
         show("Exact gradients", columns, gradient_table(cases))
-    if "cost" in chosen:
-        columns = ["what", "in", "(n, T, B): time", "grows as"]
-        show("Cost", columns, cost_table())
-    if "border" in chosen:
-        columns = ["qubits", "Aer SamplerV2", "joint shots", "ratio"]
-        show(f"Shots of one row of 8 steps, {SHOTS} shots, no noise", columns, border_table())
 
 
 if __name__ == "__main__":

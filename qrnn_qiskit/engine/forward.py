@@ -12,6 +12,9 @@ import numpy as np
 from qrnn_qiskit.engine.layers import layered_of, suit
 from qrnn_qiskit.engine.plan import MEMORY_LIMIT, TooMuchMemory, chunks, halves, padded
 from qrnn_qiskit.engine.program import Program
+from qrnn_qiskit.engine.steps.chain import Chain
+from qrnn_qiskit.engine.steps.cut import Steps, steps_of
+from qrnn_qiskit.engine.steps.cut import suit as suit_steps
 from qrnn_qiskit.engine.sweep import Sweep
 from qrnn_qiskit.engine.tape import Tape, tape_of
 from qrnn_qiskit.engine.vectors.evaluate import pure_outputs, vectors_of
@@ -23,6 +26,8 @@ Kind = Literal["z", "probabilities"]
 FLOAT = 8
 # Least number of qubits at which state vectors are used where they can be.
 VECTOR_QUBITS = 4
+# Bytes that the form in stretches may take.
+STEPS_MEMORY = 2**29
 
 
 def outputs(
@@ -51,6 +56,9 @@ def outputs(
         return pure_outputs(program, vectors, angles, outcome_weights(program, kind), memory_limit)
     tape = tape_for(program, kind)
     rows = angles.shape[0]
+    steps = steps_for(program, kind, rows, memory_limit)
+    if steps is not None:
+        return finished(program, tape, Chain(steps, angles).forward(tape.start), kind)
     records = np.empty((tape.start.size, rows))
     if in_layers(program, kind, rows, memory_limit):
         layered = layered_of(program)
@@ -82,6 +90,13 @@ def outputs(
 def vectors_for(program: Program, angles: Array) -> Lowered | None:
     """The form for state vectors, where the state stays pure and they are worth it."""
     return vectors_of(program, angles) if program.num_qubits >= VECTOR_QUBITS else None
+
+
+def steps_for(program: Program, kind: Kind, rows: int, memory_limit: int) -> Steps | None:
+    """The form in stretches, where it is the fastest for so many rows."""
+    if joint(program, kind) or memory_limit < STEPS_MEMORY or not suit_steps(program, rows):
+        return None
+    return steps_of(program)
 
 
 def outcome_weights(program: Program, kind: Kind) -> Array:

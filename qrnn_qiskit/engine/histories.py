@@ -145,12 +145,13 @@ class Drawing:
         """Trees `[C', 2^(depth+1), d']` after one more bit: of which parent, for which angles."""
         passage = self.passages[depth]
         if passage.matrices is not None:
-            grown: States = np.matmul(states[parent], passage.matrices[group])
+            grown = np.matmul(states[parent], passage.matrices[group])
         else:
             flat = states[parent].reshape(-1, states.shape[2])
             angles = passage.angles[np.repeat(group, states.shape[1])]
             grown = self.model.advance(depth, flat, angles)
-        return grown.reshape(len(parent), -1, self.model.sizes[depth + 1])
+        children: States = grown.reshape(len(parent), -1, self.model.sizes[depth + 1])
+        return children
 
     def _leave(self, depth: int, rows: Index, tree: Index, states: States) -> None:
         """Draw the first `depth` bits of rows from trees `[C, 2^depth, d]`, then the others."""

@@ -66,11 +66,13 @@ class RecordKind:
 
     Attributes:
         weights: `[4^n]`.
+        conjugated: the same for complex conjugated adjoint states.
         states: `[N]` the state that each is read from.
         slots: `[N]` where each goes.
     """
 
     weights: Array
+    conjugated: Array
     states: Index
     slots: Index
 
@@ -106,13 +108,16 @@ ROWS: Final = {1: 1024, 2: 256, 3: 64, 4: 4}
 LAYERED_MEMORY: Final = 2**26
 
 _LAYERED: WeakKeyDictionary[Program, Layered] = WeakKeyDictionary()
+_ROTATIONS: WeakKeyDictionary[Program, int] = WeakKeyDictionary()
 
 
 def suit(program: Program, rows: int, memory_limit: int) -> bool:
     """Whether layers are the faster form for so many rows."""
     if not 0 < rows <= ROWS.get(program.num_qubits, 0) or memory_limit < LAYERED_MEMORY:
         return False
-    num_rotations = sum(isinstance(operation, Rotation) for operation in program.operations)
+    if program not in _ROTATIONS:
+        _ROTATIONS[program] = sum(isinstance(o, Rotation) for o in program.operations)
+    num_rotations = _ROTATIONS[program]
     state = 8 << 2 * program.num_qubits
     return 4 * state * (num_rotations + 1) * rows <= LAYERED_MEMORY
 
@@ -144,7 +149,11 @@ def _assembled(num_angles: int, memo: Memo, stages: list[Stage]) -> Layered:
         phases=_phases(num_angles, memo, stages[1:]),
         slopes=_slopes(num_angles, memo, stages[1:]),
         records=tuple(
-            RecordKind(weights, *np.array(found, dtype=np.intp).T)
+            RecordKind(
+                weights,
+                weights * np.resize([1.0, -1.0], weights.size),
+                *np.array(found, dtype=np.intp).T,
+            )
             for weights, found in read.values()
         ),
     )

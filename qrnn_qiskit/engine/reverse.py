@@ -22,12 +22,14 @@ from qrnn_qiskit.engine.forward import (
     padded_part,
     pulled_back,
     state_bytes,
+    steps_for,
     tape_for,
     vectors_for,
 )
 from qrnn_qiskit.engine.layers import layered_of
 from qrnn_qiskit.engine.plan import MEMORY_LIMIT, ROW_BLOCK, TooMuchMemory, chunks, halves, padded
 from qrnn_qiskit.engine.program import Program
+from qrnn_qiskit.engine.steps.chain import Chain
 from qrnn_qiskit.engine.sweep import Sweep
 from qrnn_qiskit.engine.tape import Fork, Join, Tape, Turn
 from qrnn_qiskit.engine.vectors.evaluate import checked_cotangent, cuts_for, pure_value_and_vjp
@@ -77,6 +79,11 @@ def value_and_vjp(
         return pure_value_and_vjp(program, vectors, angles, weights, cotangent_of, cuts)
     tape = tape_for(program, kind)
     rows = angles.shape[0]
+    steps = steps_for(program, kind, rows, memory_limit)
+    if steps is not None:
+        chain = Chain(steps, angles, keep=True)
+        mean = finished(program, tape, chain.forward(tape.start), kind)
+        return mean, chain.backward(_seeds(program, tape, mean, cotangent_of, kind))
     if in_layers(program, kind, rows, memory_limit):
         return _by_layers(program, tape, angles, cotangent_of, kind)
     try:

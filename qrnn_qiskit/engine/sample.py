@@ -20,13 +20,16 @@ from qrnn_qiskit.engine.branches import MixedStates
 from qrnn_qiskit.engine.histories import BITS_PER_DRAW, Bits, Drawing, Model, Passage
 from qrnn_qiskit.engine.plan import MEMORY_LIMIT
 from qrnn_qiskit.engine.program import Program
-from qrnn_qiskit.engine.pure import pure_states
+from qrnn_qiskit.engine.pure import PureStates, pure_states
 from qrnn_qiskit.engine.segments import Index
 from qrnn_qiskit.errors import BackendError, DataError
 from qrnn_qiskit.estimate import Array
 
 # Shots to draw at a time: rows that share their first angles share work within a chunk.
 CHUNK_SHOTS: Final = 2**17
+# Qubits up to which shots are best drawn here, without and with noise.
+PURE_QUBITS: Final = 14
+MIXED_QUBITS: Final = 7
 # From row to row in a stream of 2^128 numbers, the stride of `numpy.random.PCG64.jumped`.
 _STRIDE: Final = 0x9E3779B97F4A7C15F39CC0605CEDC835
 
@@ -89,6 +92,16 @@ def sample(
     if isinstance(shots, int | np.integer):
         return bits.reshape(rows, int(shots), *shape)
     return bits.reshape(-1, *shape)
+
+
+def suits_sampling(program: Program) -> bool:
+    """Whether shots are best drawn here: not for registers too wide for the program's states.
+
+    A density matrix has 4^n components, a state vector 2^n. The limits are where a simulator that
+    runs shot by shot in compiled code overtakes (see the benchmarks), or memory runs out.
+    """
+    most = PURE_QUBITS if isinstance(model_of(program), PureStates) else MIXED_QUBITS
+    return program.num_qubits <= most
 
 
 def model_of(program: Program, *, single: bool = False) -> Model:

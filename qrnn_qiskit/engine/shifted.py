@@ -16,7 +16,7 @@ from typing import Final, final
 
 import numpy as np
 
-from qrnn_qiskit.engine.forward import FLOAT, finished, outputs
+from qrnn_qiskit.engine.forward import FLOAT, finished, outputs, vectors_for
 from qrnn_qiskit.engine.plan import CACHE, MEMORY_LIMIT, ROW_BLOCK, padded
 from qrnn_qiskit.engine.program import Program
 from qrnn_qiskit.engine.segments import Index
@@ -51,6 +51,8 @@ def shifted_outputs(
         BackendError: where the memory limit is too small for a block of 8 rows.
     """
     base, angles = program.checked(base), program.checked(angles)
+    if vectors_for(program, angles) is not None:
+        return outputs(program, angles, memory_limit=memory_limit)
     tape = tape_of(program, joint=False)
     if len(angles) * program.num_steps * program.num_bits * 4**program.num_qubits <= ENOUGH:
         return outputs(program, angles, memory_limit=memory_limit)

@@ -61,9 +61,8 @@ class Sweep:
         adjoints.fill(0.0)
         read = np.zeros(len(adjoints), dtype=bool)
         for kind in layered.records:
-            weights = kind.weights * np.resize([1.0, -1.0], kind.weights.size)
             for state, seed in zip(kind.states.tolist(), cotangent[kind.slots], strict=True):
-                adjoints[state] += seed[:, None] * weights
+                adjoints[state] += seed[:, None] * kind.conjugated
                 read[state] = True
         turned = np.empty(adjoints.shape[1:])
         pairs, turned_pairs = adjoints.view(np.complex128), turned.view(np.complex128)

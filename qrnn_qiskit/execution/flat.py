@@ -91,8 +91,9 @@ def flat_operations(circuit: QuantumCircuit) -> Iterator[FlatOperation]:
     Raises:
         BackendError: for control flow other than `if` statements that are not nested.
     """
+    places = {qubit: place for place, qubit in enumerate(circuit.qubits)}
     for item in circuit.data:
-        qubits = tuple(circuit.find_bit(q).index for q in item.qubits)
+        qubits = tuple([places[q] for q in item.qubits])
         operation = item.operation
         if operation.name in ("barrier", "delay"):
             continue

@@ -38,6 +38,7 @@ class CompiledProgram:
         program: for the engine.
         offset: `[A]` in rad.
         term_angle, term_occurrence, term_coefficient: `[E]` the sums.
+        single: whether term a is that of angle a, and no occurrence is in two: no sums then.
     """
 
     program: Program
@@ -45,20 +46,24 @@ class CompiledProgram:
     term_angle: Index
     term_occurrence: Index
     term_coefficient: Array
+    single: bool
 
     def angles(self, occurrence_angles: Array) -> Array:
         """Program angles `[R, A]` from occurrence angles `[R, O]`."""
+        terms: Array = occurrence_angles[:, self.term_occurrence] * self.term_coefficient
+        if self.single:
+            terms += self.offset
+            return terms
         angles = np.tile(self.offset, (len(occurrence_angles), 1))
-        terms = occurrence_angles[:, self.term_occurrence] * self.term_coefficient
-        if len(np.unique(self.term_angle)) == len(self.term_angle):  # no sums: many times as fast
-            angles[:, self.term_angle] += terms
-        else:
-            np.add.at(angles.T, self.term_angle, terms.T)
+        np.add.at(angles.T, self.term_angle, terms.T)
         return angles
 
     def pull_back(self, cotangent: Array, num_occurrences: int) -> Array:
         """dL/d(occurrence angles) `[R, O]` from dL/d(program angles) `[R, A]`."""
         result = np.zeros((len(cotangent), num_occurrences))
+        if self.single:
+            result[:, self.term_occurrence] = cotangent * self.term_coefficient
+            return result
         terms = cotangent[:, self.term_angle] * self.term_coefficient
         np.add.at(result.T, self.term_occurrence, terms.T)
         return result
@@ -151,6 +156,8 @@ class _Compiler:
             term_angle.astype(np.intp),
             term_occurrence.astype(np.intp),
             coefficient.astype(np.float64),
+            single=[term[0] for term in self._terms] == list(range(len(self._offset)))
+            and len({term[1] for term in self._terms}) == len(self._terms),
         )
 
     def _add_gate(self, gate: Gate, qubits: tuple[int, ...], control: Control | None) -> None:

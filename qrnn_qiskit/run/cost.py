@@ -24,7 +24,7 @@ from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_servi
 from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.method import method_name
-from qrnn_qiskit.run.on_target import money, of_mitigation, of_the_target, shares
+from qrnn_qiskit.run.on_target import drawn_by_another, money, of_mitigation, of_the_target, shares
 from qrnn_qiskit.run.service.spending import HOUR_S
 from qrnn_qiskit.run.setup import Setup, check_steps
 from qrnn_qiskit.run.shot_range import shot_range
@@ -204,6 +204,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
     return {
         "kind": job.kind,
         "backend": setup.executor.name,
+        **drawn_by_another(setup, shots),
         "method": method_name(setup.rule),
         "weights": setup.num_weights,
         "occurrences": len(setup.unrolled.occurrences),

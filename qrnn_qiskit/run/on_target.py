@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.layout import predicted_error
@@ -47,6 +48,14 @@ def of_mitigation(setup: Setup, rows: int, shots: int) -> dict[str, Any]:
         weights, _ = setup.split_parameters(setup.initial)
         found["extrapolation_pays_from_shots"] = setup.mitigation.pays_from(weights)
     return found
+
+
+def drawn_by_another(setup: Setup, shots: int) -> dict[str, Any]:
+    """Who draws the shots, where it is not the backend that the job names."""
+    if not isinstance(setup.executor, ExactExecutor) or shots == 0:
+        return {}
+    drawer = setup.executor.shots_from(setup.unrolled)
+    return {} if drawer == "exact" else {"shots_from": drawer}
 
 
 def shares(setup: Setup, member: Executor, shots: int) -> list[tuple[Executor, int]]:

@@ -17,11 +17,10 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.plugins import Minimizer, ReadoutSolver, StepwiseOptimizer
 from qrnn_qiskit.run.account import Account
-from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.evaluator import Call, Evaluator, exact_executor
 from qrnn_qiskit.run.measure.gradient import (
     Adjoint,
     GradientResult,
-    exact_executor,
     measure_gradient,
     measure_outputs,
 )
@@ -168,7 +167,7 @@ class Training:
 
     def _lags(self, parameters: Array, features: Array) -> Array:
         weights, _ = self.setup.split_parameters(parameters)
-        executor = exact_executor(self.evaluator)
+        executor = exact_executor(self.evaluator.executor)
         return lags_of_last_output(self.evaluator, executor, weights, features)
 
     def _run_minimizer(self, minimizer: Minimizer) -> TrainingState:

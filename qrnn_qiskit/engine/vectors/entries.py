@@ -8,7 +8,7 @@ With adjoint l, a derivative is dL = Re(conj(l) . d(state)).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Protocol, final
 
@@ -163,28 +163,51 @@ class Turn:
     axis: int
     reversed_axes: tuple[int, ...]
     sum_shape: tuple[int, ...]
+    # Worked out once: these calls are short.
+    size: int = field(init=False)
+    _at_once: bool = field(init=False)
+    _shapes: tuple[tuple[int, ...], ...] = field(init=False)
+    _slices: tuple[tuple[Any, ...], ...] = field(init=False)
+    _signs: Array = field(init=False)
 
-    @property
-    def size(self) -> int:
-        return prod(self.shape) // (2 if self.projected else 1)
+    def __post_init__(self) -> None:
+        before, behind = self.shape[: self.axis], self.shape[self.axis + 1 :]
+        sums = (*self.sum_shape[: self.axis], 1, *self.sum_shape[self.axis :], -1)
+        every, reverse = slice(None), slice(None, None, -1)
+        partner: list[Any] = [every] * len(self.shape)
+        for axis in self.reversed_axes:
+            partner[axis] = reverse
+        second = (*partner[: self.axis], 1, *partner[self.axis + 1 :])
+        partner[self.axis] = reverse
+        first = (*[every] * self.axis, 0)
+        alike = all(sums[axis] == 1 for axis in self.reversed_axes)
+        shapes = ((*self.shape, -1), (*before, *behind, -1), (*self.sum_shape, -1), sums)
+        signs = np.array([1.0, -1.0] if self.real else [1.0, 1.0])
+        values: dict[str, Any] = {
+            "size": prod(self.shape) // (2 if self.projected else 1),
+            "_at_once": alike and not self.fresh and not self.projected,
+            "_shapes": shapes,
+            "_slices": (tuple(partner), first, second),
+            "_signs": signs.reshape(*[1] * self.axis, 2, *[1] * len(behind), 1),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def halves(self, state: State, *, whole: bool) -> tuple[State, State | None]:
         """Views of both halves `[..., R]`; the second is None where the state has only one."""
-        rest = (*self.shape[: self.axis], *self.shape[self.axis + 1 :])
         if not whole:
-            return state.reshape(*rest, -1), None
-        parts = state.reshape(*self.shape, -1)
-        every = slice(None)
-        first: list[Any] = [every] * self.axis + [0]
-        second: list[Any] = [every] * len(self.shape)
-        for axis in self.reversed_axes:
-            second[axis] = slice(None, None, -1)
-        second[self.axis] = 1
-        return parts[tuple(first)], parts[tuple(second)]
+            return state.reshape(self._shapes[1]), None
+        parts = state.reshape(self._shapes[0])
+        return parts[self._slices[1]], parts[self._slices[2]]
 
     def forward(self, state: State, after: State, cos: Array, sin: Array) -> None:
         """Fill `after`; `cos` and `sin` are `[D, R]` or `[D, 1]`."""
-        cos, sin = (sums.reshape(*self.sum_shape, -1) for sums in (cos, sin))
+        if self._at_once:
+            parts, new = state.reshape(self._shapes[0]), after.reshape(self._shapes[0])
+            np.multiply(parts, cos.reshape(self._shapes[3]), out=new)
+            new += parts[self._slices[0]] * self._turn(sin)
+            return
+        cos, sin = cos.reshape(self._shapes[2]), sin.reshape(self._shapes[2])
         turn: State = sin if self.real else 1j * sin
         a, b = self.halves(state, whole=not self.fresh)
         new_a, new_b = self.halves(after, whole=not self.projected)
@@ -212,7 +235,9 @@ class Turn:
             cos: `[D, R]` or `[D, 1]`.
             sin: likewise.
         """
-        cos, sin = (sums.reshape(*self.sum_shape, -1) for sums in (cos, sin))
+        if self._at_once:
+            return self._back_at_once(after, adjoint, before, cos, sin)
+        cos, sin = cos.reshape(self._shapes[2]), sin.reshape(self._shapes[2])
         # The adjoint of (c, e s; -conj(e) s, c) is (c, -e s; conj(e) s, c).
         turn: State = sin if self.real else 1j * sin
         back = turn if self.real else -turn
@@ -235,17 +260,33 @@ class Turn:
         slope = _bra(l_a) * new_b
         if l_b is not None:
             (np.subtract if self.real else np.add)(slope, _bra(l_b) * new_a, out=slope)
-        return _summed(slope.real if self.real else -slope.imag, self.sum_shape, self.sums)
+        slopes = slope.real if self.real else -slope.imag
+        return _summed(slopes, self._shapes[2], self.sums)
+
+    def _turn(self, sin: Array) -> State:
+        """E s and -conj(e) s along the axis of the splitting qubit."""
+        turn = sin.reshape(self._shapes[3])
+        return turn * self._signs if self.real else 1j * turn
+
+    def _back_at_once(
+        self, after: State, adjoint: State, before: State, cos: Array, sin: Array
+    ) -> Array:
+        parts, old = adjoint.reshape(self._shapes[0]), before.reshape(self._shapes[0])
+        np.multiply(parts, cos.reshape(self._shapes[3]), out=old)
+        old -= parts[self._slices[0]] * self._turn(sin)
+        slope = _bra(parts) * after.reshape(self._shapes[0])[self._slices[0]]
+        slopes = (slope * self._signs).real if self.real else -slope.imag
+        return _summed(slopes, self._shapes[3], self.sums)
 
 
 def _bra(adjoint: State) -> State:
-    return adjoint.conj() if np.iscomplexobj(adjoint) else adjoint
+    return adjoint.conj() if adjoint.dtype.kind == "c" else adjoint
 
 
 def _summed(slope: Array, sum_shape: tuple[int, ...], sums: Sums) -> Array:
     """Summed over all components that turn by the same sum, `[D, R]`."""
-    free = tuple(i for i, length in enumerate(sum_shape) if length == 1)
-    result: Array = slope.sum(axis=free) if free else slope
+    free = tuple([i for i, length in enumerate(sum_shape) if length == 1])
+    result: Array = np.add.reduce(slope, axis=free) if free else slope
     return result.reshape(sums.num_sums, -1)
 
 

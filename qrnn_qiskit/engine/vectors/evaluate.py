@@ -59,7 +59,7 @@ def pure_outputs(
     state = _itemsize(vectors) * max((entry.size for entry in vectors.entries), default=1)
     per_row = 2 * state + 8 * (3 * program.num_angles + program.num_steps * (len(weights) + 1))
     for rows in _chunks(len(angles), state, per_row, memory_limit):
-        run = Run(vectors, angles[rows], program.num_steps, len(weights))
+        run = _run(program, vectors, angles[rows], weights)
         room = max((memory_limit - per_row * run.rows) // (8 * run.rows), 1)
         for piece in _pieces(vectors, min(1 << (room.bit_length() - 1), _PIECE)):
             run.forward(piece)
@@ -132,7 +132,7 @@ def pure_value_and_vjp(
     runs, held = list[Run](), list[list[list[State]]]()
     result = np.empty((rows, program.num_steps, weights.shape[1]))
     for part in chunks:
-        run = Run(vectors, angles[part], program.num_steps, len(weights))
+        run = _run(program, vectors, angles[part], weights)
         kept = list[list[State]]()
         for piece in pieces:
             if keep:
@@ -157,6 +157,10 @@ def pure_value_and_vjp(
             adjoint = run.backward(piece, states, adjoint, seeds, slopes)
         gradient[part] = slopes[:-1].T
     return result, gradient
+
+
+def _run(program: Program, vectors: Lowered, angles: Array, weights: Array) -> Run:
+    return Run(vectors.real, vectors.entries, angles, (program.num_steps, len(weights)))
 
 
 def checked_cotangent(cotangent: Array, mean: Array) -> Array:

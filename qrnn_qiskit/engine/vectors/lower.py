@@ -13,7 +13,7 @@ flip the same qubits become one turn, whose angles are sums (a uniformly control
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -29,6 +29,7 @@ from qrnn_qiskit.engine.vectors.strings import (
     AffineGate,
     PauliString,
     affine_of,
+    commute,
     pauli_string,
 )
 
@@ -64,6 +65,15 @@ def lowered(program: Program) -> Lowered | None:
         return None
 
 
+def lowered_gates(program: Program, live: int) -> tuple[tuple[Entry, ...], bool] | None:
+    """Gates without measurement, see `_Lowering.unitary`; None where one is not unitary."""
+    try:
+        entries, real = _Lowering(program).unitary(live)
+    except _Mixed:
+        return None
+    return tuple(entries), real
+
+
 @final
 @dataclass(slots=True, eq=False)
 class _Open:
@@ -85,7 +95,7 @@ class _Lowering:
         self.entries: list[Entry] = []
         self.live = 0
         self.frame = Affine(program.num_qubits)
-        self.open: _Open | None = None
+        self.open: list[_Open] = []
         self.real = True
         self.measured = 0  # not known to anybody since: only some operations may follow
         self.lost = 0  # reset while entangled: nothing may follow
@@ -119,6 +129,27 @@ class _Lowering:
             due += 1
         return Lowered(tuple(self.entries), self.real, tuple(sorted(self.selecting)))
 
+    def unitary(self, live: int) -> tuple[list[Entry], bool]:
+        """The entries of gates alone, and whether they are real.
+
+        Args:
+            live: qubits that may be in any state before; all are behind.
+        """
+        self.live = live
+        for operation in self.program.operations:
+            if isinstance(operation, Rotation):
+                self._rotate(operation)
+            elif isinstance(operation, Channel):
+                self._apply(operation)
+        every = tuple(range(self.program.num_qubits))
+        self._close()
+        self._settle(every)
+        fresh = ((1 << len(every)) - 1) & ~self.live
+        if fresh:
+            entry, self.live = self.kernels.expansion(self.live, fresh)
+            self.entries.append(entry)
+        return self.entries, self.real
+
     def _may_touch(self, qubits: int) -> None:
         if self.lost & qubits:
             raise _Mixed
@@ -133,33 +164,43 @@ class _Lowering:
             selecting = True
             self.selecting.add(rotation.angle)
         string = self.frame.pulled(string)
-        # Z on a qubit in state 0 is 1.
-        opened = self.open.flips if self.open else 0
-        signs = string.signs & (self.live | opened | string.flips)
-        string = PauliString(string.power, string.flips, signs)
-        if not string.flips and not string.signs:
-            return
-        parity = string.power % 2
-        group = self.open
-        if (
-            group is None
-            or (group.flips, group.parity) != (string.flips, parity)
-            or group.selecting != selecting
-        ):
-            self._close()
-            group = self.open = _Open(string.flips, parity, selecting)
+        group = self._group(string, selecting)
         group.strings.append(string)
         group.columns.append(rotation.angle)
 
+    def _group(self, string: PauliString, selecting: bool) -> _Open:
+        """The open turn that a rotation can join, perhaps past others, or a new one."""
+        place = len(self.open)
+        for i in range(len(self.open) - 1, -1, -1):
+            group = self.open[i]
+            if (group.flips, group.parity) == (string.flips, string.power % 2):
+                if group.selecting == selecting:
+                    return group
+                break
+            if not all(commute(string, other) for other in group.strings):
+                break
+            place = i
+        self.open.insert(place, _Open(string.flips, string.power % 2, selecting))
+        return self.open[place]
+
     def _close(self, projected: int = -1) -> bool:
-        """End the open turn; whether it also projects qubit `projected`."""
-        group, self.open = self.open, None
-        if group is None:
-            return False
+        """End the open turns; whether the last one also projects qubit `projected`."""
+        groups, self.open = self.open, []
+        done = False
+        for i, group in enumerate(groups):
+            done = self._end(group, projected if i + 1 == len(groups) else -1)
+        return done
+
+    def _end(self, group: _Open, projected: int) -> bool:
         fresh = bits(group.flips & ~self.live)
         if len(fresh) > 1:
             entry, self.live = self.kernels.expansion(self.live, sum(1 << q for q in fresh[1:]))
             self.entries.append(entry)
+        # Z on a qubit in state 0 is 1.
+        present = self.live | group.flips
+        strings = [replace(string, signs=string.signs & present) for string in group.strings]
+        if not group.flips and not any(string.signs for string in strings):
+            return False
         done = projected >= 0 and not fresh and bool(group.flips >> projected & 1)
         split = -1
         if group.flips:
@@ -167,7 +208,7 @@ class _Lowering:
         kernel = self.kernels.rotation(
             self.live,
             group.flips,
-            tuple(group.strings),
+            tuple(strings),
             split,
             fresh=bool(fresh),
             projected=done,

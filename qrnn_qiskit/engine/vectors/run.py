@@ -7,6 +7,7 @@ step, G groups of rotations of one kind, J angles of a group, D sums.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.engine.vectors.entries import Read, Rotations, State, Sums
-from qrnn_qiskit.engine.vectors.lower import Entry, Lowered
+from qrnn_qiskit.engine.vectors.lower import Entry
 from qrnn_qiskit.engine.vectors.strings import Index
 from qrnn_qiskit.estimate import Array
 
@@ -41,12 +42,14 @@ class Piece:
         kinds: sums of angles, with the columns `[G, J]` of the angles and those that the
             derivatives go to.
         total: components of all states behind entries, with the sums of rotations.
+        once: whether no angle that has a derivative is read twice.
     """
 
     entries: tuple[Entry, ...]
     places: tuple[tuple[int, int], ...]
     kinds: tuple[tuple[Sums, Index, Index], ...]
     total: int
+    once: bool
 
 
 def pieces_of(entries: tuple[Entry, ...], most: int) -> list[Piece]:
@@ -89,7 +92,15 @@ def _piece(entries: tuple[Entry, ...], total: int) -> Piece:
             for kind in kinds.values()
         ),
         total,
+        _once(kinds.values()),
     )
+
+
+def _once(kinds: Iterable[_Kind]) -> bool:
+    """Whether no angle that has a derivative is read twice."""
+    pairs = [pair for kind in kinds for pair in zip(kind.columns, kind.slopes, strict=True)]
+    used = [a for columns, slopes in pairs for a, b in zip(columns, slopes, strict=True) if a == b]
+    return len(used) == len(set(used))
 
 
 @final
@@ -102,26 +113,35 @@ class Run:
         exponents: `[T, R]` the power of two that scales the probabilities of each step.
     """
 
-    def __init__(self, lowered: Lowered, angles: Array, num_steps: int, num_outcomes: int) -> None:
+    def __init__(
+        self,
+        real: bool,
+        entries: tuple[Entry, ...],
+        angles: Array,
+        outcomes: tuple[int, int] = (0, 1),
+        start: Array | None = None,
+    ) -> None:
         """Make a run.
 
         Args:
-            lowered: the program.
+            real: whether the state is.
+            entries: all that it will pass.
             angles: `[R, A]` in rad.
-            num_steps: T.
-            num_outcomes: 2^K.
+            outcomes: T and 2^K.
+            start: components of the state, the same for all rows; all qubits in state 0 if None.
         """
         self.rows = len(angles)
-        self.dtype = np.dtype(np.float64 if lowered.real else np.complex128)
+        self.dtype = np.dtype(np.float64 if real else np.complex128)
         self.angles = np.ascontiguousarray(angles.T)
         self.shared = np.all(angles == angles[:1], axis=0)
-        self.probabilities = np.zeros((num_steps, num_outcomes, self.rows))
+        self.probabilities = np.zeros((*outcomes, self.rows))
         self.probabilities[:, 0] = 1.0
-        self.exponents = np.zeros((num_steps, self.rows), dtype=np.int64)
+        self.exponents = np.zeros((outcomes[0], self.rows), dtype=np.int64)
         self._scales: dict[int, NDArray[np.int64]] = {}
         self._exponent = np.zeros(self.rows, dtype=np.int64)
-        self.state: State = np.ones((1, self.rows), dtype=self.dtype)
-        widest = max((entry.size for entry in lowered.entries), default=1)
+        first = np.ones(1) if start is None else start
+        self.state: State = np.repeat(first[:, None], self.rows, axis=1).astype(self.dtype)
+        widest = max([first.size, *(entry.size for entry in entries)])
         self._buffers = [np.empty(widest * self.rows, dtype=self.dtype) for _ in range(2)]
 
     def forward(self, piece: Piece) -> None:
@@ -234,5 +254,9 @@ class Run:
                 entry.backward(adjoint, before)
             adjoint = before
         for (sums, _, columns), slope in zip(piece.kinds, slopes, strict=True):
-            np.add.at(gradient, columns, (sums.signs.T * 0.5) @ slope)
+            parts = (sums.signs.T * 0.5) @ slope
+            if piece.once:
+                gradient[columns] += parts
+            else:
+                np.add.at(gradient, columns, parts)
         return adjoint

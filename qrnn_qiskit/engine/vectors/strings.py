@@ -35,6 +35,12 @@ def pauli_string(label: str, qubits: tuple[int, ...]) -> PauliString:
     return PauliString(label.count("Y") % 4, flips, signs)
 
 
+def commute(a: PauliString, b: PauliString) -> bool:
+    """Whether two strings commute."""
+    crossings = (a.flips & b.signs).bit_count() + (a.signs & b.flips).bit_count()
+    return crossings % 2 == 0
+
+
 @final
 class Affine:
     """A permutation of basis states, i -> M i + shift over bits, put off until it matters.

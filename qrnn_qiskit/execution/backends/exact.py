@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final, Literal, final
+from typing import TYPE_CHECKING, Final, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.engine.forward import outputs as engine_outputs
 from qrnn_qiskit.engine.marginal import sample_marginal
 from qrnn_qiskit.engine.reverse import value_and_vjp
-from qrnn_qiskit.engine.sample import sample
+from qrnn_qiskit.engine.sample import sample, suits_sampling
 from qrnn_qiskit.engine.shifted import shifted_outputs
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
@@ -29,6 +30,9 @@ from qrnn_qiskit.execution.results import LocalResults
 from qrnn_qiskit.gradients.plan import EvaluationPlan
 from qrnn_qiskit.occurrence import OccurrenceTable
 
+if TYPE_CHECKING:
+    from qrnn_qiskit.execution.backends.aer import AerExecutor
+
 CHUNK_ROWS: Final = 4096
 CHUNK_SHOTS: Final = 1 << 20
 Sampling = Literal["joint", "marginal"]
@@ -41,6 +45,9 @@ class ExactExecutor:
 
     Without noise the unrolled circuit itself is run; with noise the circuit transpiled for the
     noise's gates, so that every gate meets its error.
+
+    Shots of registers too wide for the engine's states are drawn by Aer from the same circuit with
+    the same noise, which is said in a warning; see `shots_from`.
     """
 
     def __init__(
@@ -72,6 +79,7 @@ class ExactExecutor:
             lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled), over, detuned=detuned)
         )
         self._results = LocalResults()
+        self._wide = PerCircuit(self._make_wide)
 
     @property
     def name(self) -> str:
@@ -149,6 +157,9 @@ class ExactExecutor:
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Sample at once; returns an id for `fetch`."""
+        if self.shots_from(unrolled) == "aer":
+            wide = self._wide(unrolled)
+            return self._results.keep(wide.fetch(wide.submit(unrolled, request)))
         compiled = self._programs(unrolled)
         plan = request.plan
         count = plan.repeats * request.shots
@@ -164,6 +175,28 @@ class ExactExecutor:
         marginal = self._sampling == "marginal"
         outcomes = PackedBits(packed, count, *shape, unrolled.cell.postselected, marginal)
         return self._results.keep(outcomes)
+
+    def shots_from(self, unrolled: UnrolledCircuit) -> Literal["exact", "aer"]:
+        """Who draws shots: Aer where a register is too wide for the engine (`suits_sampling`).
+
+        It depends on the circuit and its noise alone, so that a run that is resumed goes on with
+        the same one. Marginal shots are always the engine's.
+        """
+        if self._sampling == "marginal" or suits_sampling(self._programs(unrolled).program):
+            return "exact"
+        return "aer"
+
+    def _make_wide(self, unrolled: UnrolledCircuit) -> AerExecutor:
+        from qrnn_qiskit.execution.backends.aer import AerExecutor
+
+        program = self._programs(unrolled).program
+        warnings.warn(
+            f"shots of {program.num_qubits} qubits "
+            f"{'with' if self.noise else 'without'} noise are drawn by Aer, which is faster there; "
+            'set backend.name = "aer" to say so yourself',
+            stacklevel=3,
+        )
+        return AerExecutor(self.noise, self._transpile)
 
     def _sampled(
         self,
