@@ -338,6 +338,7 @@ def test_what_a_run_leaves(tmp_path: Path) -> None:
         "ledger.sqlite",
         "log.txt",
         "payload",
+        "outputs.npz",
         "predictions.npz",
         "run.json",
         "table.json",
