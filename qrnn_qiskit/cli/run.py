@@ -33,6 +33,12 @@ def run(
     source: JobFileOrRun,
     run_dir: NewRunDirectory = None,
     overrides: Overrides = None,
+    ledger_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--ledger-dir", metavar="DIR", help="Local folder of the ledger, if not the run's."
+        ),
+    ] = None,
     no_wait: NoWait = False,
     tensorboard: Annotated[
         Path | None,
@@ -49,7 +55,12 @@ def run(
         reporter = _with_tensorboard(tensorboard, reporter)
     try:
         result = run_job(
-            source, overrides=overrides or (), run_dir=run_dir, wait=not no_wait, reporter=reporter
+            source,
+            overrides=overrides or (),
+            run_dir=run_dir,
+            ledger_dir=ledger_dir,
+            wait=not no_wait,
+            reporter=reporter,
         )
     except KeyboardInterrupt as interrupt:
         left = f"{interrupt}; " if str(interrupt) else ""

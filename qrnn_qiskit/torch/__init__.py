@@ -10,8 +10,22 @@ except ImportError as error:
         "GPU libraries, install its CPU build first, as its own site says"
     ) from error
 
+from qrnn_qiskit.run.loop_cost import LoopCost as LoopCost
+from qrnn_qiskit.run.script import ScriptRun as ScriptRun
+from qrnn_qiskit.torch.gated import QGRU as QGRU
+from qrnn_qiskit.torch.gated import QLSTM as QLSTM
 from qrnn_qiskit.torch.layer import QRNN as QRNN
 from qrnn_qiskit.torch.measured import Backward as Backward
 from qrnn_qiskit.torch.measured import Evaluation as Evaluation
+from qrnn_qiskit.torch.variational import QuantumLayer as QuantumLayer
 
-__all__ = ["QRNN", "Backward", "Evaluation"]
+__all__ = [
+    "QGRU",
+    "QLSTM",
+    "QRNN",
+    "Backward",
+    "Evaluation",
+    "LoopCost",
+    "QuantumLayer",
+    "ScriptRun",
+]

@@ -64,6 +64,7 @@ class Measurement:
         evaluator: circuit and executor.
         rule: of the backward pass.
         shots: of each row; None for exact values.
+        name: of the layer in its run.
         place: gives every measurement its number, and so its own random stream.
         told_backward: hears of what a backward pass measured.
     """
@@ -71,13 +72,14 @@ class Measurement:
     evaluator: Evaluator
     rule: GradientRule | Adjoint
     shots: int | None
+    name: str
     place: Callable[[], int]
     told_backward: Callable[[PulledBack], None]
 
     def call(self) -> Call:
         """The place of the next measurement."""
         number = self.place()
-        return Call(f"layer-{number}", (LAYER_STREAM, number))
+        return Call(f"{self.name}/{number}", (LAYER_STREAM, number))
 
     def outputs(self, weights: Any, features: Any) -> tuple[Any, Outputs]:
         """Differentiable outputs `[B, T, K]`, and the same with their statistics.

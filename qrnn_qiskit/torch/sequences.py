@@ -13,8 +13,9 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
 
 from qrnn_qiskit.errors import DataError
 
-OfOneLength = Callable[[Any], tuple[Any, Any]]
-"""From features `[B, T, F]` to outputs `[B, T, K]` and standard errors (or None)."""
+OfOneLength = Callable[[Any, list[int]], tuple[Any, Any]]
+"""From features `[B, T, F]` and the B sequences' places in the batch, to outputs `[B, T, K]` and
+standard errors (or None)."""
 
 
 def through(of_one_length: OfOneLength, features: Any, *, batch_first: bool) -> tuple[Any, Any]:
@@ -32,18 +33,33 @@ def through(of_one_length: OfOneLength, features: Any, *, batch_first: bool) -> 
     if isinstance(features, PackedSequence):
         return _packed(of_one_length, features)
     if isinstance(features, (list, tuple)):
-        return _listed(of_one_length, features)
+        return _listed(of_one_length, features, list(range(len(features))))
     _check(features, (2, 3), "[T, F], [T, B, F], or [B, T, F] with batch_first=True")
     if features.ndim == 2:
-        outputs, errors = of_one_length(features[None])
+        outputs, errors = of_one_length(features[None], [0])
         return outputs[0], None if errors is None else errors[0]
+    places = list(range(num_sequences(features, batch_first=batch_first)))
     if batch_first:
-        return of_one_length(features)
-    outputs, errors = of_one_length(features.transpose(0, 1))
+        return of_one_length(features, places)
+    outputs, errors = of_one_length(features.transpose(0, 1), places)
     return outputs.transpose(0, 1), None if errors is None else errors.transpose(0, 1)
 
 
-def _listed(of_one_length: OfOneLength, features: Sequence[Any]) -> tuple[list[Any], Any]:
+def num_sequences(features: Any, *, batch_first: bool) -> int:
+    """B of features in any form."""
+    if isinstance(features, PackedSequence):
+        return int(features.batch_sizes[0])
+    if isinstance(features, (list, tuple)):
+        return len(features)
+    if not isinstance(features, torch.Tensor) or features.ndim != 3:
+        return 1
+    return int(features.shape[0 if batch_first else 1])
+
+
+def _listed(
+    of_one_length: OfOneLength, features: Sequence[Any], places: list[int]
+) -> tuple[list[Any], Any]:
+    """Of sequences that have these places in the batch."""
     if not features:
         raise DataError("an empty list of sequences")
     by_length: dict[int, list[int]] = {}
@@ -52,9 +68,10 @@ def _listed(of_one_length: OfOneLength, features: Sequence[Any]) -> tuple[list[A
         by_length.setdefault(len(sequence), []).append(i)
     outputs: list[Any] = [None] * len(features)
     errors: list[Any] = [None] * len(features)
-    for places in by_length.values():
-        found, spread = of_one_length(torch.stack([features[i] for i in places]))
-        for row, i in enumerate(places):
+    for rows in by_length.values():
+        batch = torch.stack([features[i] for i in rows])
+        found, spread = of_one_length(batch, [places[i] for i in rows])
+        for row, i in enumerate(rows):
             outputs[i] = found[row]
             errors[i] = None if spread is None else spread[row]
     return outputs, None if errors[0] is None else errors
@@ -63,7 +80,9 @@ def _listed(of_one_length: OfOneLength, features: Sequence[Any]) -> tuple[list[A
 def _packed(of_one_length: OfOneLength, features: Any) -> tuple[Any, Any]:
     # In the order of the pack, longest first.
     sequences = unpack_sequence(PackedSequence(features.data, features.batch_sizes))
-    outputs, errors = _listed(of_one_length, sequences)
+    order = features.sorted_indices
+    places = list(range(len(sequences))) if order is None else order.tolist()
+    outputs, errors = _listed(of_one_length, sequences, places)
 
     def pack(parts: list[Any]) -> Any:
         data = pack_sequence(parts).data

@@ -17,18 +17,19 @@ from qrnn_qiskit.execution.make import has_reference, make_reference
 from qrnn_qiskit.gradients import GradientRule
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.learning.dataset import Dataset, Splits
-from qrnn_qiskit.run.cost import EvaluationCost, qpu_seconds
+from qrnn_qiskit.run.cost import seconds_per_execution
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.gradient import Adjoint, measure_gradient
 from qrnn_qiskit.run.measure.policy import Decision, Policy
 from qrnn_qiskit.run.measure.shots import ShotPlan
+from qrnn_qiskit.run.method import make_rule, make_shots
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.reporter import Reporter
 from qrnn_qiskit.run.service.hardware import open_submission
 from qrnn_qiskit.run.service.submission import Submission
-from qrnn_qiskit.run.setup import Setup, make_rule, make_setup, make_shots
+from qrnn_qiskit.run.setup import Setup, make_setup
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
 from qrnn_qiskit.spec.gradient import MethodSpec
 from qrnn_qiskit.spec.job import Job
@@ -315,7 +316,7 @@ def _entry(setup: Setup, measured: Measurement, reference: Array) -> Entry:
     if measured.standard_errors:
         errors = np.array(measured.standard_errors)
         held = (np.abs(found - reference) <= INTERVAL * errors)[errors > 0]
-    seconds = qpu_seconds(setup, EvaluationCost(measured.rows, measured.shots_used))
+    seconds = seconds_per_execution(setup) * measured.shots_used
     return Entry(
         method=measured.method,
         num_steps=measured.num_steps,

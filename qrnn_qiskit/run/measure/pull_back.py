@@ -92,9 +92,7 @@ def measure_pull_back(
         shots,
         seed=stream_seed(evaluator.seed, (RULE_STREAM, *call.spawn_key)),
     )
-    plan = _plan_of_both(problem, rule) if by_features else rule.plan(problem)
-    if shots is not None and not isinstance(rule, HasVariance):
-        plan = plan.without_base_rows()
+    plan = backward_plan(problem, rule, by_features=by_features)
     size = weights.size + (features[0].size if by_features else 0)
     values = variances = np.zeros((size, len(features)))
     if len(plan.term_row):
@@ -116,6 +114,16 @@ def measure_pull_back(
         )
     of_weights = _estimate(values[:count].sum(axis=1), variances[:count].sum(axis=1), shots)
     return PulledBack(of_weights, found, rows, spent)
+
+
+def backward_plan(
+    problem: GradientProblem, rule: GradientRule, *, by_features: bool
+) -> EvaluationPlan:
+    """The rows of a backward pass: with shots, base rows are left out where they serve no term."""
+    plan = _plan_of_both(problem, rule) if by_features else rule.plan(problem)
+    if problem.shots is not None and not isinstance(rule, HasVariance):
+        plan = plan.without_base_rows()
+    return plan
 
 
 def _estimate(mean: Array, variance: Array, shots: int | None) -> Estimate:

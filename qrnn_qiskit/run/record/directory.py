@@ -21,6 +21,7 @@ from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.reporter import StepReport
 
 FORMAT: Final = 1
+SCRIPT: Final = "script"  # `kind` of a run that no job file has started
 
 
 @final

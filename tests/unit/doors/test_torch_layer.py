@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import (  # noqa: E402
     unpack_sequence,
 )
 
-from qrnn_qiskit.torch import QRNN  # noqa: E402
+from qrnn_qiskit.torch import QRNN, ScriptRun  # noqa: E402
 from tests.integration.test_postselection import CELL as FLAGGED  # noqa: E402
 
 FALSE_ALARM = 1e-6
@@ -32,6 +32,7 @@ START = {"theta_0": 0.7, "theta_1": 1.9, "theta_2": 0.4, "theta_3": 2.3}
 @pytest.fixture(autouse=True)
 def _same_random_numbers() -> None:
     torch.manual_seed(11)
+    torch.set_num_threads(1)
 
 
 def layer(cell: Any = "parity2", **options: Any) -> Any:
@@ -251,6 +252,76 @@ def test_an_own_loss_of_padded_steps() -> None:
     model = layer()
     padded = model(pad_sequence(sequences, batch_first=True))
     torch.testing.assert_close(padded[1], model(sequences[1]))
+
+
+def test_a_loop_over_a_data_loader_with_unequal_lengths() -> None:
+    data = [(features(n, 1), torch.tensor([0.2 * n])) for n in (2, 3, 4, 2, 3)]
+
+    def collate(pairs: Any) -> Any:
+        return [x for x, _ in pairs], torch.stack([y for _, y in pairs])
+
+    loader = torch.utils.data.DataLoader(data, batch_size=2, shuffle=True, collate_fn=collate)
+    model = layer()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before, batches = model.weights.detach().clone(), 0
+    for sequences, targets in loader:
+        optimizer.zero_grad()
+        last = torch.stack([outputs[-1] for outputs in model(sequences)])
+        torch.mean((last - targets) ** 2).backward()
+        optimizer.step()
+        batches += 1
+    assert batches == 3
+    assert not torch.equal(before, model.weights.detach())
+
+
+def test_shorter_sequences_cost_less_than_their_padding() -> None:
+    model = layer(shots=100, seed=1)
+    sequences = [features(n, 1) for n in (2, 4, 4)]
+    alone, padded = model.plan(sequences), model.plan(pad_sequence(sequences, batch_first=True))
+    assert alone.forward_rows == padded.forward_rows == 3
+    assert alone.backward_rows < padded.backward_rows
+    model(sequences)[0].sum().backward()
+    assert model.last_backward.rows < padded.backward_rows
+
+
+def test_a_plan_is_what_a_loop_uses() -> None:
+    model, x = layer(shots=30, seed=1), features(3, 3, 1).requires_grad_()
+    planned = model.plan(x, 2, batches=2, by_features=True, last=1)
+    assert model.shots_used == 0
+    for _ in range(4):
+        model(x)[:, -1].sum().backward()
+    assert planned.shots == model.shots_used
+    assert planned.backward_rows == model.last_backward.rows
+    assert (planned.passes, planned.jobs, planned.qpu_seconds) == (4, 8, 0.0)
+    exact = layer().plan(x, 2)
+    assert (exact.shots, exact.jobs) == (0, 0)
+    device = layer().plan(x, 2, backend="fake_marrakesh", shots=30)
+    # Every shot is an execution, at least as long as the delay between two.
+    assert device.qpu_seconds > 2.0 * device.jobs + 250e-6 * device.shots
+    model.requires_grad_(False)
+    assert model.plan(x, 2).backward_rows == 0
+
+
+def test_types_as_other_modules_have_them() -> None:
+    single = layer().float()
+    assert single.weights.dtype == torch.float32
+    x = features(2, 3, 1)
+    torch.testing.assert_close(single(x), layer()(x), rtol=0.0, atol=1e-6)
+    single(x.float()).sum().backward()
+    assert single.weights.grad.dtype == torch.float32
+    assert layer()(x.float()).dtype == torch.float32
+    assert layer()(x).dtype == torch.float64
+    assert torch.nn.utils.parameters_to_vector(layer().parameters()).shape == (4,)
+
+
+def test_a_copy_has_no_place_in_the_run(tmp_path: Path) -> None:
+    with ScriptRun(tmp_path / "run") as record:
+        model = layer(shots=20, seed=1, run=record)
+        model(features(1, 2, 1))
+        copied = copy.deepcopy(model)
+        assert copied.run is None
+        copied(features(1, 2, 1))
+        assert record.shots == 20
 
 
 def test_names_and_state() -> None:

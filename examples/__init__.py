@@ -1,0 +1,1 @@
+"""Runnable examples; each takes `--quick`."""

@@ -1,0 +1,1 @@
+"""Hybrid networks: quantum layers between, before and inside classical ones."""

@@ -1,0 +1,75 @@
+"""Circuits inside the recurrent cell: QLSTM and QGRU beside LSTM and GRU of as many weights.
+
+Tasks of arXiv:2009.01783: the next value of a sine, a damped oscillation, a Bessel function J2 and
+NARMA-5 from the last four; the later third is held out.
+
+    python -m examples.hybrid.gated [--quick]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from examples.hybrid.common import (
+    SEEDS,
+    LastOfLSTM,
+    Table,
+    main,
+    mse,
+    series,
+    spread,
+    train,
+    weights_of,
+    windows,
+)
+from qrnn_qiskit.torch import QGRU, QLSTM
+
+TASKS = ("sine", "damped", "bessel", "narma")
+MODELS: dict[str, Callable[[], tuple[Any, int]]] = {
+    "QLSTM, 6 circuits": lambda: (QLSTM(1, 3, batch_first=True), 4),
+    "QLSTM, 4 circuits": lambda: (QLSTM(1, 2, circuits=4, qubits=3, batch_first=True), 2),
+    "QGRU": lambda: (QGRU(1, 3, qubits=4, batch_first=True), 3),
+    "LSTM": lambda: (torch.nn.LSTM(1, 5, batch_first=True), 5),
+    "GRU": lambda: (torch.nn.GRU(1, 6, batch_first=True), 6),
+}
+
+
+def network(name: str) -> Any:
+    """A recurrent layer and a linear head on its last output."""
+    layer, size = MODELS[name]()
+    return torch.nn.Sequential(LastOfLSTM(layer), torch.nn.Linear(size, 1))
+
+
+def run(quick: bool) -> Table:
+    """Held-out errors of all models on all tasks."""
+    columns = ("model", "weights", *(f"{task}: held-out MSE" for task in TASKS), "s / epoch")
+    tasks = {task: windows(series(task, 30 if quick else 120)) for task in TASKS}
+    rows: list[tuple[Any, ...]] = []
+    epochs = 1 if quick else 40
+    for name in MODELS:
+        cells, seconds, count, trainings = list[str](), 0.0, 0, 0
+        for data in tasks.values():
+            errors = []
+            for seed in SEEDS[: 1 if quick else 2]:
+                torch.manual_seed(seed)
+                model = network(name)
+                count = weights_of(model)
+                seconds += train(
+                    model, data.x, data.y, epochs=epochs, learning_rate=0.02, batch_size=20
+                )
+                trainings += 1
+                errors.append(mse(model(data.test_x), data.test_y))
+            cells.append(spread(errors))
+        rows.append((name, count, *cells, seconds / trainings / epochs))
+    found = [data.baselines() for data in tasks.values()]
+    for name in found[0]:
+        count = 0 if name == "last value" else 5
+        rows.append((name, count, *(f"{each[name]:.2g}" for each in found), ""))
+    return Table(columns, rows)
+
+
+if __name__ == "__main__":
+    main(run)
