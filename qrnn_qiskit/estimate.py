@@ -11,6 +11,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from qrnn_qiskit.markup import html_table, with_error
+
 Array = NDArray[np.float64]
 
 
@@ -29,6 +31,22 @@ class Estimate:
             return f"{float(self.mean):.6g} ± {float(self.standard_error):.2g}"
         mean = np.array2string(self.mean, precision=6)
         return f"{mean} ± {np.array2string(self.standard_error, precision=2)}"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: one row for each index of all axes but the last, which lies across."""
+        mean = np.atleast_1d(self.mean)
+        error = None if self.standard_error is None else np.atleast_1d(self.standard_error)
+        if mean.ndim == 1:
+            mean, error = mean[:, None], None if error is None else error[:, None]
+        rows: list[list[str]] = []
+        for index in list(np.ndindex(mean.shape[:-1])):
+            errors = [None] * mean.shape[-1] if error is None else error[index].tolist()
+            values = mean[index].tolist()
+            texts = [with_error(v, e) for v, e in zip(values, errors, strict=True)]
+            rows.append([", ".join(map(str, index)), *texts])
+        across = ["value"] if mean.shape[-1] == 1 else [str(k) for k in range(mean.shape[-1])]
+        kind = "exact" if error is None else "± one standard error"
+        return html_table(["index", *across], rows, f"shape {self.mean.shape}, {kind}")
 
 
 @final
@@ -62,6 +80,10 @@ class Outputs:
             return Estimate(self.mean)
         variance = np.diagonal(self.covariance, axis1=1, axis2=2) / self.count[:, None]
         return Estimate(self.mean, np.sqrt(np.maximum(variance, 0.0)).reshape(self.mean.shape))
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the means with their errors."""
+        return self.estimate._repr_html_()
 
     def rows(self, index: NDArray[np.intp] | slice) -> Outputs:
         """The outputs of some rows."""

@@ -29,7 +29,7 @@ from typer.cli import get_docs_for_click
 from qrnn_qiskit.circuit import FAMILIES
 from qrnn_qiskit.cli.app import app as commands
 from qrnn_qiskit.gradients import RULES
-from qrnn_qiskit.learning.plugins import DATASETS, LOSSES, OPTIMIZERS
+from qrnn_qiskit.learning.plugins import BASELINES, DATASETS, LOSSES, OPTIMIZERS
 from qrnn_qiskit.spec.compose import json_schema
 
 PLUGINS = {
@@ -38,6 +38,7 @@ PLUGINS = {
     "Losses (`loss.name`)": LOSSES,
     "Gradient rules (`gradient.method`)": RULES,
     "Optimizers (`optimizer.name`)": OPTIMIZERS,
+    "Baselines (`training.baselines`)": BASELINES,
 }
 
 

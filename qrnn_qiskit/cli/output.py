@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import typer
 
+from qrnn_qiskit.markup import with_error as with_error
+
 _SPELLING: Final = {"qpu": "QPU", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 _DIGITS: Final = 4
 
@@ -84,16 +86,6 @@ def cell_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(cell_text(item) for item in value) or "-"
     return str(value)
-
-
-def with_error(value: float, standard_error: float | None) -> str:
-    """`0.1234 ± 0.0021`: the error to two digits, and the value to the same decimal place."""
-    if standard_error is None or not math.isfinite(standard_error) or standard_error <= 0:
-        return f"{value:.6g}"
-    decimals = max(0, 1 - math.floor(math.log10(standard_error)))
-    if decimals > 9:
-        return f"{value:.9g} ± {standard_error:.2g}"
-    return f"{value:.{decimals}f} ± {standard_error:.{decimals}f}"
 
 
 def _show_rich_table(columns: Sequence[str], cells: list[list[str]], right: list[bool]) -> None:

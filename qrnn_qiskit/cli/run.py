@@ -126,10 +126,15 @@ def plot(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw the pictures of a run, or of several side by side, and print their paths."""
-    from qrnn_qiskit.plot import plot_run, plot_runs
+    """Draw the pictures of a run or a comparison, or of several runs, and print their paths."""
+    from qrnn_qiskit.plot import plot_comparison, plot_run, plot_runs
 
-    found = plot_run(runs[0], out) if len(runs) == 1 else plot_runs(runs, out)
+    if len(runs) > 1:
+        found = plot_runs(runs, out)
+    elif (runs[0] / "comparison.json").is_file():
+        found = plot_comparison(runs[0], out)
+    else:
+        found = plot_run(runs[0], out)
     pictures = [str(path) for path in found]
     if as_json:
         show_json({"pictures": pictures})

@@ -9,7 +9,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
 
 from qrnn_qiskit.circuit import UnrolledCircuit
 from qrnn_qiskit.errors import RunError
@@ -19,6 +18,7 @@ from qrnn_qiskit.plot.style import house_style
 _STYLE: Final[dict[str, Any]] = {"name": "bw", "fontsize": 11, "subfontsize": 8}
 _FOLD: Final = 24
 _SCALE: Final = 0.65
+_TITLE_IN: Final = 0.35
 
 
 def plot_circuit(circuit: Any, *, ax: Axes) -> list[Artist]:
@@ -38,17 +38,18 @@ def draw_cell(unrolled: UnrolledCircuit) -> Figure:
         circuits.append(("Only in the last step, after it", cell.last))
     steps = unrolled.num_steps
     circuits.append((f"Unrolled over {steps} step{'s' * (steps != 1)}", unrolled.circuit))
+    # Axes of the size that each circuit asks for: Qiskit scales its letters with the axes.
     sizes = [_size(circuit) for _, circuit in circuits]
     width = max(w for w, _ in sizes)
-    heights = [h for _, h in sizes]
-    figure = Figure(figsize=(width, sum(heights) + 0.3 * len(heights)))
+    height = sum(h + _TITLE_IN for _, h in sizes)
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
-    grid = GridSpec(len(circuits), 1, figure=figure, height_ratios=heights, hspace=0.12)
-    for i, (title, circuit) in enumerate(circuits):
-        ax = figure.add_subplot(grid[i])
+    top = height
+    for (title, circuit), (w, h) in zip(circuits, sizes, strict=True):
+        top -= h + _TITLE_IN
+        ax = figure.add_axes((0.0, top / height, w / width, h / height))
         plot_circuit(circuit, ax=ax)
         ax.set_title(title)
-        ax.set_anchor("W")
     return figure
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import cycle
 from typing import Final
 
 from matplotlib.artist import Artist
@@ -21,13 +20,16 @@ from qrnn_qiskit.plot.style import (
 )
 
 _MAX_DOTS: Final = 400
-_LEGEND_COLUMNS: Final = 5
+_ALWAYS: Final = ("persistence", "ridge")
+_LEGEND_COLUMNS: Final = 4
 
 
 def plot_forecast(
     predictions: Predictions, *, ax: Axes, target: int = 0, name: str | None = None
 ) -> list[Artist]:
-    """One target's test series: truth, forecast with its error band, baselines.
+    """One target's test series: truth, forecast with its error band, up to three baselines.
+
+    These are persistence, linear ridge, and the best of the others; the run's table has them all.
 
     The legend gives root mean squared errors over all test windows, as the run's table does,
     whether or not windows overlap.
@@ -51,9 +53,8 @@ def plot_forecast(
         label="truth",
     )
     baselines: list[Artist] = []
-    for (baseline, values), (color, dashes) in zip(
-        predictions.baselines.items(), cycle(BASELINES), strict=False
-    ):
+    drawn = _drawn(predictions, target)
+    for (baseline, values), (color, dashes) in zip(drawn.items(), BASELINES, strict=False):
         baselines += ax.plot(
             series.time,
             values[at],
@@ -102,7 +103,18 @@ def plot_forecast(
     return artists
 
 
-def _label(name: str, predictions: Predictions, values: Array, target: int) -> str:
+def _drawn(predictions: Predictions, target: int) -> dict[str, Array]:
+    others = {key: v for key, v in predictions.baselines.items() if key not in _ALWAYS}
+    best = sorted(others, key=lambda key: _rmse(predictions, others[key], target))[:1]
+    chosen = [key for key in predictions.baselines if key in _ALWAYS or key in best]
+    return {key: predictions.baselines[key] for key in chosen}
+
+
+def _rmse(predictions: Predictions, values: Array, target: int) -> float:
     only = slice(target, target + 1)
-    error = rmse(values[:, :, only], predictions.targets[:, :, only], predictions.mask)
+    return rmse(values[:, :, only], predictions.targets[:, :, only], predictions.mask)
+
+
+def _label(name: str, predictions: Predictions, values: Array, target: int) -> str:
+    error = _rmse(predictions, values, target)
     return f"{name.replace('_', ' ')}, RMSE {error:.3g}"

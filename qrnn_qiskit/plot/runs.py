@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.plot.record import RunRecord, read_record
@@ -106,6 +107,8 @@ def plot_losses(records: Records, *, ax: Axes, against: str = "step") -> list[Ar
         logarithmic(ax)
     if against == "shots":
         thousands(ax)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.legend()
     return artists
 

@@ -25,8 +25,6 @@ BASELINES: Final = (
     ("#8C8C8C", (0, (4, 1.2))),
     ("#CC79A7", (0, (4, 1.2, 1, 1.2))),
     ("#009E73", (0, (1, 1.2))),
-    ("#E69F00", (0, (7, 1.2))),
-    ("#56B4E9", (0, (7, 1.2, 1, 1.2))),
 )
 # Okabe and Ito's palette with markers, for methods or runs side by side.
 LINES: Final = (

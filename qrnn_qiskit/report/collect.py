@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from qrnn_qiskit.circuit import Cell, unroll
-from qrnn_qiskit.errors import QRNNError
+from qrnn_qiskit.errors import QRNNError, RunError
 from qrnn_qiskit.execution.dead_weights import dead_weights
 from qrnn_qiskit.plot.record import RunRecord, read_record
 from qrnn_qiskit.report.citations import methods_used
@@ -71,10 +71,15 @@ def collect(run_dir: Path, device: str) -> RunFacts:
         device: a fake device to price the training on.
 
     Raises:
-        RunError: if it is no run directory, or damaged.
+        RunError: if it is no run directory of a training, or damaged.
     """
     directory = RunDirectory.open(run_dir)
     content = directory.record()
+    if "work" not in content or "data" not in content:
+        raise RunError(
+            f"{run_dir} is no training, and reports are about trainings: a comparison has its own "
+            "picture (qrnn compare), a script its own results"
+        )
     record, status = read_record(run_dir), status_run(run_dir)
     job = job_from_dict(content["job"])
     copy = run_dir / "cell.qasm"

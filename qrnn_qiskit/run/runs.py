@@ -10,6 +10,7 @@ from typing import Any, final
 from qrnn_qiskit.circuit.export import to_qasm
 from qrnn_qiskit.errors import BudgetError, PendingError, RunError, SpecError
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
+from qrnn_qiskit.markup import html_records, html_table
 from qrnn_qiskit.run.account import Account
 from qrnn_qiskit.run.baselines import check_baselines
 from qrnn_qiskit.run.cost import check_budget
@@ -66,6 +67,13 @@ class RunResult:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
         return {"run_dir": str(self.run_dir), **self.summary, "table": self.table}
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what came out, and the comparison with baselines."""
+        parts = [html_table(("run", str(self.run_dir)), self.summary.items())]
+        if self.table:
+            parts.append(html_records(self.table, "held-out data"))
+        return "\n".join(parts)
 
 
 def run_job(

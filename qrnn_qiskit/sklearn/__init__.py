@@ -1,4 +1,4 @@
-"""scikit-learn: quantum recurrent networks as a regressor and a classifier of sequences."""
+"""scikit-learn: regressor, classifier and reservoir of sequences."""
 
 from __future__ import annotations
 
@@ -11,5 +11,6 @@ except ImportError as error:
 
 from qrnn_qiskit.sklearn.classifier import QRNNClassifier as QRNNClassifier
 from qrnn_qiskit.sklearn.regressor import QRNNRegressor as QRNNRegressor
+from qrnn_qiskit.sklearn.reservoir import QuantumReservoirRegressor as QuantumReservoirRegressor
 
-__all__ = ["QRNNClassifier", "QRNNRegressor"]
+__all__ = ["QRNNClassifier", "QRNNRegressor", "QuantumReservoirRegressor"]

@@ -1,4 +1,4 @@
-"""What regressor and classifier share: options to a job, sequences in, training, forecasts out.
+"""What the estimators share: options to a job, sequences in, training, forecasts out.
 
 Axes: N sequences, T steps, F features, M predicted values per step.
 """
@@ -31,58 +31,14 @@ from qrnn_qiskit.spec.model import CellSpec
 UNIT = (-1.0, 1.0)
 
 
-class SequenceEstimator(BaseEstimator):
-    """A cell with a linear head, trained by the library's own trainer.
+class SequenceModel(BaseEstimator):
+    """Sequences to a job, its training, and forecasts; a subclass brings the options.
 
-    Features are scaled by the bounds of the training sequences, and numbers to predict too. With
-    shots, equal sequences in another order or another batch meet other random numbers.
+    It needs the attributes `cell`, `cell_options`, `backend`, `noise`, `shots`, `feature_range` and
+    `random_state`. Features are scaled by the bounds of the training sequences, and numbers to
+    predict too. With shots, equal sequences in another order or another batch meet other random
+    numbers.
     """
-
-    def __init__(
-        self,
-        cell: str = "hardware_efficient",
-        *,
-        cell_options: Mapping[str, Any] | None = None,
-        steps: int = 100,
-        batch_size: int | None = None,
-        optimizer: str = "adam",
-        learning_rate: float | None = 0.05,
-        gradient: str = "auto",
-        backend: str = "exact",
-        noise: Mapping[str, Any] | None = None,
-        shots: int | None = None,
-        feature_range: tuple[float, float] | None = (-1.0, 1.0),
-        random_state: Any = None,
-    ) -> None:
-        """Keep the options; they are checked in `fit`.
-
-        Args:
-            cell: a family, a file, or a name in the library.
-            cell_options: of a family, such as `{"n_features": 2}`.
-            steps: changes of the weights.
-            batch_size: sequences of a step; all if None.
-            optimizer: its name.
-            learning_rate: None for the optimizer's own, and for those that have none.
-            gradient: method; "auto" is adjoint if exact.
-            backend: "exact", "aer" or a fake device.
-            noise: the table `[noise]` of a job file.
-            shots: of each row; None for exact values.
-            feature_range: what each feature is scaled to; None leaves features as they are, such
-                as the bits that a cell of bits reads.
-            random_state: of initial weights, minibatches and shots.
-        """
-        self.cell = cell
-        self.cell_options = cell_options
-        self.steps = steps
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.gradient = gradient
-        self.backend = backend
-        self.noise = noise
-        self.shots = shots
-        self.feature_range = feature_range
-        self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -151,28 +107,86 @@ class SequenceEstimator(BaseEstimator):
             return {"name": self.cell, **(self.cell_options or {})}
         return {"file": find("circuits", self.cell), **(self.cell_options or {})}
 
+    def _tables(self) -> dict[str, Any]:
+        """Tables of the job besides those of cell, loss and backend."""
+        raise NotImplementedError
+
     def _job(self, loss: Mapping[str, Any]) -> dict[str, Any]:
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        cell = {key: _plain(value) for key, value in self._cell_table().items()}
+        backend: dict[str, Any] = {"name": self.backend}
+        if self.shots is not None:
+            backend["shots"] = plain(self.shots)
+        return {
+            "seed": seed,
+            "cell": {key: plain(value) for key, value in self._cell_table().items()},
+            "loss": dict(loss),
+            "backend": backend,
+            **({} if self.noise is None else {"noise": dict(self.noise)}),
+            **self._tables(),
+        }
+
+
+class SequenceEstimator(SequenceModel):
+    """A cell with a linear head, trained by the library's own trainer."""
+
+    def __init__(
+        self,
+        cell: str = "hardware_efficient",
+        *,
+        cell_options: Mapping[str, Any] | None = None,
+        steps: int = 100,
+        batch_size: int | None = None,
+        optimizer: str = "adam",
+        learning_rate: float | None = 0.05,
+        gradient: str = "auto",
+        backend: str = "exact",
+        noise: Mapping[str, Any] | None = None,
+        shots: int | None = None,
+        feature_range: tuple[float, float] | None = (-1.0, 1.0),
+        random_state: Any = None,
+    ) -> None:
+        """Keep the options; they are checked in `fit`.
+
+        Args:
+            cell: a family, a file, or a name in the library.
+            cell_options: of a family, such as `{"n_features": 2}`.
+            steps: changes of the weights.
+            batch_size: sequences of a step; all if None.
+            optimizer: its name.
+            learning_rate: None for the optimizer's own, and for those that have none.
+            gradient: method; "auto" is adjoint if exact.
+            backend: "exact", "aer" or a fake device.
+            noise: the table `[noise]` of a job file.
+            shots: of each row; None for exact values.
+            feature_range: what each feature is scaled to; None leaves features as they are, such
+                as the bits that a cell of bits reads.
+            random_state: of initial weights, minibatches and shots.
+        """
+        self.cell = cell
+        self.cell_options = cell_options
+        self.steps = steps
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.gradient = gradient
+        self.backend = backend
+        self.noise = noise
+        self.shots = shots
+        self.feature_range = feature_range
+        self.random_state = random_state
+
+    def _tables(self) -> dict[str, Any]:
         optimizer: dict[str, Any] = {"name": self.optimizer}
         if self.learning_rate is not None:
             optimizer["learning_rate"] = float(self.learning_rate)
-        training: dict[str, Any] = {"steps": _plain(self.steps)}
+        training: dict[str, Any] = {"steps": plain(self.steps)}
         if self.batch_size is not None:
-            training["batch_size"] = _plain(self.batch_size)
-        backend: dict[str, Any] = {"name": self.backend}
-        if self.shots is not None:
-            backend["shots"] = _plain(self.shots)
+            training["batch_size"] = plain(self.batch_size)
         return {
-            "seed": seed,
-            "cell": cell,
             "readout": {"head": "linear"},
-            "loss": dict(loss),
-            "backend": backend,
             "gradient": {"method": self.gradient},
             "optimizer": optimizer,
             "training": training,
-            **({} if self.noise is None else {"noise": dict(self.noise)}),
         }
 
 
@@ -186,7 +200,7 @@ class _Curve(Silent):
         self.losses.append(report.loss)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A number of numpy's, which a search hands in, as one of Python's; paths as text."""
     if isinstance(value, np.generic):
         return value.item()

@@ -1,4 +1,4 @@
-"""The regressor."""
+"""The regressor, and what the reservoir shares with it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,14 @@ from sklearn.utils.validation import validate_data
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import DataError
-from qrnn_qiskit.sklearn.estimator import SequenceEstimator
+from qrnn_qiskit.sklearn.estimator import SequenceEstimator, SequenceModel
 
 
-class QRNNRegressor(RegressorMixin, SequenceEstimator):
-    """Predicts numbers from sequences; options are those of `SequenceEstimator`.
-
-    Attributes:
-        parameters_: weights of the cell, then of the head.
-        loss_curve_: loss of each step, of scaled targets.
-        n_iter_: steps.
-        shots_used_: of the training.
-        job_: the tables of the job that was trained.
-        scaling_: of features and targets.
-    """
+class SequenceRegressor(RegressorMixin, SequenceModel):
+    """Numbers from sequences: forms of targets in, the same forms out."""
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Train by mean squared error.
+        """Fit by squared errors.
 
         Args:
             X: `[N, T, F]`, or `[N, T * F]` step by step.
@@ -55,9 +46,13 @@ class QRNNRegressor(RegressorMixin, SequenceEstimator):
         else:
             each = targets.reshape(len(targets), 1, -1)
             targets = np.repeat(each, features.shape[1], axis=1)
-        self._train(features, targets, {"name": "mse"} if per_step else {"name": "mse", "last": 1})
+        self._train(features, targets, self._loss(features.shape[1], per_step=per_step))
         self._axes = axes
         return self
+
+    def _loss(self, num_steps: int, *, per_step: bool) -> dict[str, Any]:
+        """The table `[loss]`: which steps count."""
+        return {"name": "mse"} if per_step else {"name": "mse", "last": 1}
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predictions in the form and units of y.
@@ -84,3 +79,16 @@ class QRNNRegressor(RegressorMixin, SequenceEstimator):
             return values
         last: Array = values[:, -1]
         return last if self._axes == 2 else last[:, 0]
+
+
+class QRNNRegressor(SequenceRegressor, SequenceEstimator):
+    """Predicts numbers from sequences; options are those of `SequenceEstimator`.
+
+    Attributes:
+        parameters_: weights of the cell, then of the head.
+        loss_curve_: loss of each step, of scaled targets.
+        n_iter_: steps.
+        shots_used_: of the training.
+        job_: the tables of the job that was trained.
+        scaling_: of features and targets.
+    """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -116,6 +117,10 @@ def test_every_public_name_has_an_entry(site: Path) -> None:
     public = {f"qrnn_qiskit.{name}" for name in qrnn_qiskit.__all__ if not name.startswith("_")}
     assert public - {"qrnn_qiskit.QRNNError"} <= anchors
     assert "qrnn_qiskit.errors.QRNNError" in anchors
+    for door in ("sklearn", "torch", "tensorboard"):
+        text = (DOCS.parent / "qrnn_qiskit" / door / "__init__.py").read_text(encoding="utf-8")
+        listed = ast.literal_eval(text.partition("__all__ = ")[2])
+        assert {f"qrnn_qiskit.{door}.{name}" for name in listed} <= anchors
 
 
 def test_every_page_is_in_a_menu(site: Path) -> None:

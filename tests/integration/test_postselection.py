@@ -16,7 +16,9 @@ import qrnn_qiskit as qrnn
 from qrnn_qiskit import Cell, ExactExecutor, unroll
 from qrnn_qiskit.circuit import to_qasm
 from qrnn_qiskit.learning.plugins import Loss
-from qrnn_qiskit.run.jobs import evaluate_job, gradient_job
+from qrnn_qiskit.plot import read_record
+from qrnn_qiskit.plot.run import panels
+from qrnn_qiskit.run.jobs import evaluate_job, gradient_job, run_job
 from tests.reference import Array, reference_joint, repeat_cell, sixth_order_difference
 
 EXACT = ExactExecutor()
@@ -192,3 +194,25 @@ def test_jobs_tell_what_is_kept(tmp_path: Path) -> None:
     assert by_features["features"] == ["u"]
     with pytest.raises(qrnn.QRNNError, match="post-selection keeps a fraction of"):
         evaluate_job(job, ["backend.shots=12"], weights)
+
+
+def test_a_run_keeps_what_survives_of_its_test_part(tmp_path: Path) -> None:
+    """In `outputs.npz`, and the picture has a panel for it."""
+    job = write_job(tmp_path)
+    targets = targets_of("nll").astype(np.int64)
+    np.savez(
+        tmp_path / "data.npz",
+        features=FEATURES,
+        targets=targets,
+        test_features=FEATURES,
+        test_targets=targets,
+    )
+    settings = ["training.steps=1", f"initial.from={tmp_path / 'weights.json'}"]
+    run = run_job(job, overrides=settings, run_dir=tmp_path / "run").run_dir
+    best = np.array(json.loads((run / "weights.json").read_text(encoding="utf-8"))["best"])
+    with np.load(run / "outputs.npz") as found:
+        kept = [kept_and_ones(best, each)[0] for each in FEATURES]
+        np.testing.assert_allclose(found["survival"], kept, atol=1e-12)
+        np.testing.assert_allclose(found["outputs"].sum(axis=2), 1.0, atol=1e-12)
+    titles = [panel.about for panel in panels(read_record(run))]
+    assert titles[-1].startswith("Fraction of the shots that post-selection keeps")

@@ -154,6 +154,11 @@ def test_what_cannot_be_told_is_said(runs: list[Path], tmp_path: Path) -> None:
     assert "What it would cost on fake_nowhere is not known" in path.read_text(encoding="utf-8")
     with pytest.raises(RunError, match=r"no run directory: it has no run\.json"):
         write_report([tmp_path])
+    script = tmp_path / "script"
+    script.mkdir()
+    (script / "run.json").write_text('{"format": 1, "kind": "script"}', encoding="utf-8")
+    with pytest.raises(RunError, match="is no training"):
+        write_report([script])
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(RunError, match="cannot write"):
         write_report(runs[:1], tmp_path / "file" / "report.html")

@@ -20,6 +20,7 @@ from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule, HasVariance
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.learning.propagation import quadratic_form
+from qrnn_qiskit.markup import html_records, with_error
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.lags import lags_of_rows
 from qrnn_qiskit.run.measure.objective import LossEstimate, Objective, Spread
@@ -77,6 +78,13 @@ class GradientResult:
     cost: GradientCost | None = None
     lags: Array | None = None
     differences: Array | None = None
+
+    def _repr_html_(self) -> str:
+        """For notebooks: loss, cost and gradient."""
+        error = self.loss.standard_error
+        loss = with_error(float(self.loss.mean), None if error is None else float(error))
+        facts = {"loss": loss, "rows": self.rows, "shots": self.shots_total or "none (exact)"}
+        return html_records([facts]) + "\n" + self.gradient._repr_html_()
 
 
 def measure_gradient(

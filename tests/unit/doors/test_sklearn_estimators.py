@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+import qrnn_qiskit as qrnn
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import QRNNError
 
 pytest.importorskip("sklearn")
 
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from qrnn_qiskit.sklearn import QRNNClassifier, QRNNRegressor
+from qrnn_qiskit.sklearn import QRNNClassifier, QRNNRegressor, QuantumReservoirRegressor
 
 # No check is expected to fail. Two skip themselves: array_api input needs SCIPY_ARRAY_API, and the
 # check of data that are no arrays needs pandas. What scores are enough is left out by the tag
@@ -27,7 +29,9 @@ from qrnn_qiskit.sklearn import QRNNClassifier, QRNNRegressor
 QUICK: dict[str, Any] = {"cell": "parity2", "steps": 2}
 
 
-@parametrize_with_checks([QRNNRegressor(**QUICK), QRNNClassifier(**QUICK)])
+@parametrize_with_checks(
+    [QRNNRegressor(**QUICK), QRNNClassifier(**QUICK), QuantumReservoirRegressor("parity2")]
+)
 def test_scikit_learns_own_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -136,6 +140,74 @@ def test_pipeline_and_search() -> None:
     search.fit(x, following[:, -1])
     assert search.best_params_["qrnnregressor__steps"] in (2, 4)
     assert search.predict(x).shape == (24,)
+
+
+def test_a_reservoir_is_ridge_regression_on_its_outputs() -> None:
+    x, following = sines(60)
+    options = {"n_io": 3, "n_hidden": 2, "layers": 2}
+    model = QuantumReservoirRegressor(cell_options=options, penalty=1e-6, random_state=5)
+    model.fit(x[:40], following[:40, -1])
+    assert model.n_iter_ == len(model.loss_curve_) == 1
+    # The same outputs through scikit-learn's own regression on standardised columns.
+    cell = qrnn.build_cell("hardware_efficient", options)
+    weights = model.parameters_[: cell.num_weights]
+    scaled = model.scaling_.scale_features(x[:, :, None])
+    outputs = qrnn.evaluate(
+        qrnn.unroll(cell, 5), weights, scaled, executor=qrnn.ExactExecutor()
+    ).mean[:, -1]
+    own = make_pipeline(StandardScaler(), Ridge(alpha=40 * 1e-6))
+    own.fit(outputs[:40], following[:40, -1])
+    np.testing.assert_allclose(model.predict(x), own.predict(outputs), atol=1e-6)
+    assert model.score(x[40:], following[40:, -1]) > 0.5
+
+
+def test_a_reservoir_with_shots_and_washout() -> None:
+    x, following = sines()
+    model = QuantumReservoirRegressor(shots=200, washout=2, random_state=1)
+    model.fit(x, following[:, :, None])
+    assert model.shots_used_ == 24 * 200
+    assert model.job_["loss"] == {"name": "mse", "last": 3}
+    mean, error = model.predict(x, return_std=True)
+    assert mean.shape == error.shape == (24, 5, 1)
+    assert np.all(error > 0)
+    with pytest.raises(QRNNError, match="washout = 5: sequences have 5 steps"):
+        clone(model).set_params(washout=5).fit(x, following[:, :, None])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        QRNNRegressor("reupload", steps=3, random_state=3),
+        QuantumReservoirRegressor(random_state=3),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_workers_give_the_same_numbers(model: Any) -> None:
+    x, following = sines()
+    alone, together = (
+        cross_val_score(make_pipeline(StandardScaler(), model), x, following[:, -1], cv=2, n_jobs=n)
+        for n in (1, 2)
+    )
+    np.testing.assert_array_equal(alone, together)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        QRNNRegressor(**QUICK),
+        QRNNClassifier(**QUICK),
+        QuantumReservoirRegressor("parity2"),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_what_is_fitted_ends_in_an_underscore(model: Any) -> None:
+    assert clone(model).get_params() == model.get_params()
+    before = set(vars(model))
+    assert not [name for name in before if name.endswith("_")]
+    fitted = clone(model).fit([[0, 0], [1, 1], [0, 1], [1, 0]], [0, 1, 0, 1])
+    new = {name for name in set(vars(fitted)) - before if not name.startswith("_")}
+    assert new
+    assert all(name.endswith("_") for name in new)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +99,18 @@ def test_draws_truth_forecast_band_and_baselines(tmp_path: Path) -> None:
 def test_exact_predictions_have_no_band() -> None:
     artists = plot_forecast(small([[0, 1, 2]]), ax=axes())
     assert [artist.get_label() for artist in artists] == ["truth", "QRNN, RMSE 1"]
+
+
+def test_of_many_baselines_the_best_is_drawn_beside_the_two_that_everybody_knows() -> None:
+    plain = small([[0, 1, 2], [3, 4, 5]])
+    off = {"persistence": 5.0, "ridge": 4.0, "gru": 3.0, "echo_state": 0.5, "lstm": 2.0}
+    baselines = {name: plain.targets + error for name, error in off.items()}
+    artists = plot_forecast(replace(plain, baselines=baselines), ax=axes())
+    labels = [str(artist.get_label()) for artist in artists]
+    assert labels == [
+        "truth",
+        "QRNN, RMSE 1",
+        "persistence, RMSE 5",
+        "ridge, RMSE 4",
+        "echo state, RMSE 0.5",
+    ]

@@ -339,6 +339,7 @@ def test_what_a_run_leaves(tmp_path: Path) -> None:
         "log.txt",
         "outputs.npz",
         "payload",
+        "outputs.npz",
         "predictions.npz",
         "run.json",
         "table.json",
