@@ -109,6 +109,30 @@ def test_a_bank_is_one_request() -> None:
     assert layer.weights.grad.abs().sum() > 0
 
 
+def test_nothing_is_measured_for_what_does_not_learn() -> None:
+    layer: Any = QuantumLayer(2, 1, shots=20, seed=1, executor="aer")
+    x = torch.rand(3, 2)
+
+    def rows(x: Any) -> int:
+        layer(x).sum().backward()
+        return int(layer.circuit.last_backward.rows)
+
+    both = rows(x.requires_grad_())
+    weights_alone = rows(x.detach())
+    layer.requires_grad_(False)
+    inputs_alone = rows(x)
+    assert (weights_alone, inputs_alone) == (both - 3 * 2 * 2, 3 * 2 * 2)
+    recurrent: Any = QRNN("reupload", batch_first=True, shots=20, seed=1)
+    sequence = torch.rand(2, 2, 1, requires_grad=True)
+    recurrent(sequence).sum().backward()
+    whole = recurrent.last_backward.rows
+    planned = recurrent.plan(sequence, by_features=True).backward_rows
+    recurrent.requires_grad_(False)
+    recurrent(sequence).sum().backward()
+    assert recurrent.last_backward.rows < whole == planned
+    assert recurrent.plan(sequence, by_features=True).backward_rows == recurrent.last_backward.rows
+
+
 def step_of_paper(gates: Any, x: Any, hidden: Any, cell: Any) -> tuple[Any, Any, Any]:
     """Eq. 7 of arXiv:2009.01783 with six circuits."""
     one, two, three, four, five, six = gates
