@@ -58,7 +58,7 @@ def run(quick: bool) -> Table:
                 model = network(name)
                 count = weights_of(model)
                 seconds += train(
-                    model, data.x, data.y, epochs=epochs, learning_rate=0.02, batch_size=20
+                    model, data.x, data.y, epochs=epochs, learning_rate=0.03, batch_size=39
                 )
                 trainings += 1
                 errors.append(mse(model(data.test_x), data.test_y))
