@@ -274,7 +274,10 @@ class QRNN(torch.nn.Module):
         parts += [f"weights={self.cell.num_weights}", f"backend={self.executor.name!r}"]
         parts += [f"batch_first={self.batch_first}"] * self.batch_first
         parts += [f"shots={self.shots}, seed={self.seed}"] * (self.shots is not None)
-        return ", ".join([*parts, f"rule={self.rule}"])
+        parts += [f"rule={self.rule}"]
+        parts += ["return_hidden=True"] * self.return_hidden
+        parts += [] if self.run is None else [f"run={str(self.run.path)!r}"]
+        return ", ".join(parts)
 
     def __getstate__(self) -> dict[str, Any]:
         # Circuits are made again when they are needed.
