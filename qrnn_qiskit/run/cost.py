@@ -19,7 +19,8 @@ from qrnn_qiskit.execution.reset import describe_reset
 from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_service
 from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots
 from qrnn_qiskit.run.measure.gradient import Adjoint
-from qrnn_qiskit.run.setup import Setup, method_name
+from qrnn_qiskit.run.method import method_name
+from qrnn_qiskit.run.setup import Setup
 
 _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from qrnn_qiskit.errors import DataError, RunError
 from qrnn_qiskit.estimate import Estimate
-from qrnn_qiskit.learning.data import load_new, load_plain
+from qrnn_qiskit.learning.data import load_data, load_new, load_plain
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
 from qrnn_qiskit.learning.postselection import survival
@@ -20,6 +20,7 @@ from qrnn_qiskit.run.forecast import forecast
 from qrnn_qiskit.run.measure import health
 from qrnn_qiskit.run.measure.evaluator import Call
 from qrnn_qiskit.run.measure.gradient import Inputs, measure_gradient, measure_outputs
+from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.directory import RunDirectory, is_run
 from qrnn_qiskit.run.record.ledger import Ledger
@@ -27,7 +28,7 @@ from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.service.hardware import recorded
 from qrnn_qiskit.run.service.remote import spending
-from qrnn_qiskit.run.setup import Setup, make_cell, make_evaluator, make_setup, method_name
+from qrnn_qiskit.run.setup import Setup, make_cell, make_evaluator, make_setup
 from qrnn_qiskit.spec.compose import job_from_dict, load_job, override_job
 from qrnn_qiskit.spec.job import Job
 from qrnn_qiskit.spec.model import CellSpec, DataSpec
@@ -70,8 +71,8 @@ def evaluate_job(
         source: a job file, or a finished run for its best weights.
         overrides: `key=value` settings.
         weights: what to use instead of the job's initial weights (or the run's best).
-        data: what to use instead of the job's data; as it is for a job, scaled as its training
-            data were for a run.
+        data: what to use instead of the job's or run's data, in their units: scaled as their
+            training part is. A job without `[data]` takes it as it is.
         run_dir: keeps the ledger that a real device needs; the same call continues from there.
         wait: wait for QPU jobs instead of raising `PendingError`.
 
@@ -264,6 +265,8 @@ def _prepared(
         return make_setup(job)
     if is_run(source):
         dataset = load_new(Path(data), RunDirectory.open(Path(source)).record()["data"])
+    elif job.data is not None and (job.data.file or job.data.name):
+        dataset = load_new(Path(data), load_data(job.data, job.seed).info)
     else:
         dataset = load_plain(Path(data), job.data or DataSpec())
     if dataset.targets.shape[2] == 0:

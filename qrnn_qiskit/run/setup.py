@@ -12,11 +12,10 @@ import numpy as np
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit import FAMILIES, Cell, UnrolledCircuit, load_cell, unroll
-from qrnn_qiskit.errors import BackendError, DataError, SpecError
-from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.errors import DataError, SpecError
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.make import make_executor
-from qrnn_qiskit.gradients import RULES, GradientProblem, GradientRule
+from qrnn_qiskit.gradients import GradientProblem, GradientRule
 from qrnn_qiskit.gradients.allocation import MIN_SHOTS
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.learning.data import load_data
@@ -32,11 +31,10 @@ from qrnn_qiskit.run.measure.objective import Objective
 from qrnn_qiskit.run.measure.policy import Policy
 from qrnn_qiskit.run.measure.shots import ShotPlan
 from qrnn_qiskit.run.measure.survival import check_expected_survival
+from qrnn_qiskit.run.method import check_shots, make_rule, make_shots, method_name
 from qrnn_qiskit.run.service.submission import Submission
 from qrnn_qiskit.run.weights import read_weights
-from qrnn_qiskit.spec.gradient import GradientSpec
 from qrnn_qiskit.spec.job import Job
-from qrnn_qiskit.spec.messages import nearest
 from qrnn_qiskit.spec.model import CellSpec
 
 INITIAL_STREAM = 0
@@ -209,7 +207,7 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     if job.backend.tiles != 1:
         _check_tiles(job)
         shots = replace(shots, tiles=executor.isa(unrolled).num_tiles)
-    _check_shots(job, executor, rule, shots)
+    check_shots(job, executor, shots)
     # Features out of an encoding's range are a mistake in the data or the scaling: say so now.
     for part in (splits.train, splits.validation, splits.test):
         if part.num_sequences:
@@ -232,9 +230,28 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
         _initial(job, cell, objective.readout),
         mitigation,
     )
+    _check_minimizer(setup)
     weights, _ = setup.split_parameters(setup.initial)
     check_expected_survival(unrolled, weights, train.features, setup.least_forward_shots)
     return _with_policy(setup)
+
+
+def _check_minimizer(setup: Setup) -> None:
+    """Refuse what SciPy's minimizers would ignore."""
+    if setup.job.kind != "train" or setup.stepwise or setup.solves_readout:
+        return
+    training, name = setup.job.training, setup.job.optimizer.name
+    total = setup.splits.train.num_sequences
+    if training.batch_size is not None and training.batch_size < total:
+        raise SpecError(
+            f"training.batch_size = {training.batch_size}: optimizer {name!r} takes all {total} "
+            "training sequences at once; remove training.batch_size, or use adam or sgd"
+        )
+    if training.gradient_clip is not None:
+        raise SpecError(
+            f"training.gradient_clip = {training.gradient_clip:g}: optimizer {name!r} needs the "
+            "gradient as it is; remove training.gradient_clip, or use adam or sgd"
+        )
 
 
 def _check_tiles(job: Job) -> None:
@@ -291,74 +308,6 @@ def _with_policy(setup: Setup) -> Setup:
 def _check_adaptive(setup: Setup, problem: str) -> None:
     if setup.job.gradient.adaptive:
         raise SpecError(f"gradient.adaptive = true: {problem}")
-
-
-def make_rule(job: Job) -> GradientRule | Adjoint:
-    """The gradient rule of a job; "auto" is adjoint without shots, else parameter shift.
-
-    In a training `auto` chooses at each step (`Policy`).
-
-    Raises:
-        SpecError: for an unknown method or option.
-    """
-    spec: GradientSpec = job.gradient
-    method = spec.method
-    exact = job.backend.name == "exact" and job.backend.shots is None and spec.shots_total is None
-    if method == "auto":
-        method = "adjoint" if exact else "parameter_shift"
-    if method == "adjoint":
-        if spec.options:
-            raise SpecError(f"gradient.{next(iter(spec.options))} is not a key of method 'adjoint'")
-        if not exact:
-            raise SpecError(
-                "gradient.method = 'adjoint' is exact and needs backend.name = 'exact' without "
-                "shots; with shots use 'parameter_shift'"
-            )
-        return Adjoint()
-    known = [*RULES.names(), "adjoint", "auto"]
-    if method in ("global_shift", "tied_parameter_shift", "shared_shift"):
-        raise SpecError(
-            f"gradient.method = {method!r}: shifting a shared weight at all its occurrences at "
-            "once by ±π/2 is not its gradient; 'parameter_shift' shifts one occurrence at a time"
-        )
-    if method not in known:
-        raise SpecError(
-            f"gradient.method = {method!r} is unknown{nearest(method, known)}; "
-            f"known: {', '.join(known)}"
-        )
-    rule: GradientRule = RULES.build(method, spec.options)
-    return rule
-
-
-def make_shots(job: Job) -> ShotPlan:
-    """How many shots a gradient of a job gets, and how they are shared out."""
-    spec = job.gradient
-    allocation = spec.allocation or ("optimal" if spec.method == "auto" else "uniform")
-    return ShotPlan(job.backend.shots, spec.shots_total, spec.forward_shots, allocation)
-
-
-def method_name(rule: GradientRule | Adjoint) -> str:
-    """The name of a rule in a job file."""
-    return "adjoint" if isinstance(rule, Adjoint) else type(rule).__module__.rpartition(".")[2]
-
-
-def _check_shots(
-    job: Job, executor: Executor, rule: GradientRule | Adjoint, shots: ShotPlan
-) -> None:
-    sampled = shots.per_row is not None or shots.total is not None
-    if not sampled and not isinstance(executor, ExactExecutor):
-        raise BackendError(
-            f"backend.name = {job.backend.name!r} only samples: set backend.shots (shots of each "
-            "row) or gradient.shots_total (shots of each gradient)"
-        )
-    if shots.per_row == 1:
-        raise SpecError(
-            "backend.shots = 1: must be at least 2, since errors are estimated from the scatter of "
-            "a row's shots"
-        )
-    for key in ("forward_shots", "allocation"):
-        if getattr(job.gradient, key) is not None and not sampled:
-            raise SpecError(f"gradient.{key} is given, but the job is exact: set backend.shots too")
 
 
 def _initial(job: Job, cell: Cell, readout: Readout) -> Array:

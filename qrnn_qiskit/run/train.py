@@ -21,12 +21,13 @@ from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.gradient import GradientResult, measure_gradient, measure_outputs
 from qrnn_qiskit.run.measure.health import gradient_report
 from qrnn_qiskit.run.measure.policy import Decision, learn
+from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.checkpoint import TrainingState
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.reporter import GradientReport, Reporter, StepReport
 from qrnn_qiskit.run.reservoir import fit_readout
-from qrnn_qiskit.run.setup import Setup, method_name
+from qrnn_qiskit.run.setup import Setup
 
 BATCH_STREAM: Final = 1
 GRADIENT_STREAM: Final = 2

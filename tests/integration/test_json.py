@@ -281,6 +281,16 @@ def test_predict_with_shots_has_errors_in_the_same_units(
     np.testing.assert_allclose(error, abs(slope) * np.sqrt((1 - z**2) / 299), rtol=1e-9)
 
 
+def test_a_job_scales_other_data_as_its_own(
+    qrnn: Command, series_run: Path, tmp_path: Path
+) -> None:
+    values = write_series(tmp_path / "new.csv", rows=9)
+    (job,) = tmp_path.glob("*.toml")
+    found = qrnn("evaluate", job, "--weights", "run", "--data", "new.csv", "--json").document
+    expected = outputs_of(series_run, values.reshape(3, 3, 1))
+    np.testing.assert_allclose(found["outputs"], expected, rtol=0, atol=1e-10)
+
+
 def outputs_of(run: Path, features: Array) -> Array:
     saved = json.loads((run / "weights.json").read_text())
     low, high = saved["scaling"]["low"][0], saved["scaling"]["high"][0]

@@ -170,6 +170,14 @@ MISTAKES = {
         setting("gradient.allocation=optimal"),
         ("gradient.allocation is given", "the job is exact", "set backend.shots too"),
     ),
+    "minibatches of a minimizer": Mistake(
+        setting("optimizer.name=bfgs", "training.batch_size=1"),
+        ("training.batch_size = 1", "optimizer 'bfgs' takes all", "adam"),
+    ),
+    "clipping of a minimizer": Mistake(
+        setting("optimizer.name=bfgs", "training.gradient_clip=0.5"),
+        ("training.gradient_clip = 0.5", "optimizer 'bfgs'", "adam"),
+    ),
     "unknown allocation": Mistake(
         setting("gradient.allocation=optmal", "gradient.shots_total=9000"),
         ("gradient.allocation = 'optmal'", "'uniform'", "'optimal'"),

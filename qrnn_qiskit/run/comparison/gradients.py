@@ -22,13 +22,14 @@ from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.gradient import Adjoint, measure_gradient
 from qrnn_qiskit.run.measure.policy import Decision, Policy
 from qrnn_qiskit.run.measure.shots import ShotPlan
+from qrnn_qiskit.run.method import make_rule, make_shots
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.reporter import Reporter
 from qrnn_qiskit.run.service.hardware import open_submission
 from qrnn_qiskit.run.service.submission import Submission
-from qrnn_qiskit.run.setup import Setup, make_rule, make_setup, make_shots
+from qrnn_qiskit.run.setup import Setup, make_setup
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
 from qrnn_qiskit.spec.gradient import MethodSpec
 from qrnn_qiskit.spec.job import Job

@@ -23,13 +23,14 @@ def test_an_exact_job_costs_nothing(tmp_path: Path) -> None:
     assert [plan[key] for key in costs] == [0] * 5
 
 
-def test_a_minimizer_takes_all_sequences_whatever_the_batch_size(tmp_path: Path) -> None:
+def test_a_minimizer_takes_all_sequences(tmp_path: Path) -> None:
     tables: Any = {
         "backend": {"shots": 10},
         "training": {"steps": 2, "batch_size": 2, "validate_every": 9},
     }
     batches = plan_job(make_setup(make_job(tmp_path, **tables)))
     tables["optimizer"] = {"name": "bfgs"}
+    del tables["training"]["batch_size"]
     whole = plan_job(make_setup(make_job(tmp_path, **tables)))
     assert (batches["sequences_per_step"], whole["sequences_per_step"]) == (2, 6)
     assert whole["shots_per_gradient"] == 3 * batches["shots_per_gradient"]
