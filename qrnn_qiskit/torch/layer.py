@@ -27,8 +27,8 @@ from qrnn_qiskit.run.loop_cost import LoopCost, loop_cost
 from qrnn_qiskit.run.measure.evaluator import Evaluator
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.measure.pull_back import PulledBack
+from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.script import Backend, ScriptRun, check_recorded, executor_of
-from qrnn_qiskit.run.setup import method_name
 from qrnn_qiskit.run.weights import read_weights
 from qrnn_qiskit.spec.messages import nearest
 from qrnn_qiskit.torch import hidden as hidden_states
