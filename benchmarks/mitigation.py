@@ -159,8 +159,7 @@ def figure(path: Path, device: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from qrnn_qiskit.plot.comparison import LINES
-    from qrnn_qiskit.plot.style import house_style, logarithmic
+    from qrnn_qiskit.plot.style import LINES, house_style, logarithmic
 
     scales = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
     with house_style():

@@ -6,12 +6,13 @@ Axes: B sequences, T steps, F features, P weights, O occurrences, G angles of on
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qrnn_qiskit.affine import Affine, affine_form
 from qrnn_qiskit.errors import CellError, DataError
 
 Array = NDArray[np.float64]
@@ -19,6 +20,7 @@ Index = NDArray[np.intp]
 Pair = tuple[Array, Array]
 
 _IMAGINARY_STEP: Final = 1e-30
+_LONG: Final = 500  # operations from which a form of sums pays
 
 # Partial derivatives of each operation with respect to its arguments, given the arguments and the
 # value; None marks a partial that no cell needs (a power's exponent is a constant).
@@ -59,13 +61,22 @@ class Tape:
     """Expressions of weights and features as straight-line code, evaluated on whole arrays.
 
     Slots 0 … P-1 are the weights, P … P+F-1 the features of the step; operation i fills slot
-    P+F+i. `outputs` names the slots of the G angles.
+    P+F+i. `outputs` names the slots of the G angles. Long tapes of sums alone are also kept as
+    such, which is faster.
     """
 
     num_weights: int
     num_features: int
     operations: tuple[Operation, ...]
     outputs: tuple[int, ...]
+    affine: Affine | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = None
+        if len(self.operations) >= _LONG:
+            inputs = self.num_weights + self.num_features
+            found = affine_form(inputs, self.operations, self.outputs)
+        object.__setattr__(self, "affine", found)
 
     def _slots(self, weights: Array, features: Array) -> list[Array]:
         slots = [weights[..., p] for p in range(self.num_weights)]
@@ -84,12 +95,54 @@ class Tape:
 
     def values(self, weights: Array, features: Array) -> Array:
         """Angles `[..., G]` for weights `[..., P]`, features `[..., F]`; other axes broadcast."""
+        if self.affine is not None and not np.iscomplexobj(weights):
+            return self.affine.values(weights, features)
         shape = np.broadcast_shapes(weights.shape[:-1], features.shape[:-1])
         slots = self._slots(weights, features)
         angles = np.empty((*shape, len(self.outputs)))
         for g, slot in enumerate(self.outputs):
             angles[..., g] = slots[slot]
         return angles
+
+    def pulled_back(self, weights: Array, features: Array, cotangent: Array) -> list[Array | None]:
+        """Reverse accumulation: dL/d(slot) of the P weights and F features.
+
+        Args:
+            weights: `[..., P]`.
+            features: `[..., F]`.
+            cotangent: dL/d(angles) `[..., G]`, in the shape that both broadcast to.
+
+        Returns:
+            For each input an array `[...]`, or None where no angle depends on it.
+        """
+        slots = self._slots(weights, features)
+        slopes: list[Array | None] = [None] * len(slots)
+        for g, slot in enumerate(self.outputs):
+            own, present = cotangent[..., g], slopes[slot]
+            slopes[slot] = own if present is None else present + own
+        inputs = self.num_weights + self.num_features
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            for i in range(len(self.operations) - 1, -1, -1):
+                operation, slope = self.operations[i], slopes[inputs + i]
+                if slope is None or operation.name == "const":
+                    continue
+                arguments = [slots[a] for a in operation.arguments]
+                terms: tuple[Array, ...]
+                if operation.name in UNARY:
+                    terms = (slope * UNARY[operation.name][1](arguments[0], slots[inputs + i]),)
+                elif operation.name == "add":
+                    terms = (slope, slope)
+                else:
+                    partials = BINARY[operation.name][1](
+                        arguments[0], arguments[1], slots[inputs + i]
+                    )
+                    terms = (slope * partials[0], slope * partials[1])
+                for a, term in zip(operation.arguments, terms, strict=True):
+                    if a >= inputs and self.operations[a - inputs].name == "const":
+                        continue
+                    present = slopes[a]
+                    slopes[a] = term if present is None else present + term
+        return slopes[:inputs]
 
     def jacobian(self, weights: Array, features: Array, *, of: str) -> list[tuple[int, int, Array]]:
         """Non-zero partial derivatives `(angle g, input index, values)` by forward accumulation.
@@ -304,16 +357,35 @@ class AngleMap:
 
     def pull_back_weights(self, weights: Array, features: Array, cotangent: Array) -> Array:
         """Chain rule: dL/d(weights) `[P]` from dL/d(angles) `[B, O]`, summed over sequences."""
-        jacobian = self.weight_jacobian(weights, features)
-        per_entry = np.einsum("be,be->e", cotangent[:, jacobian.occurrence], jacobian.values)
-        return np.bincount(jacobian.column, per_entry, self.num_weights).astype(np.float64)
+        weights, features = self._checked(weights, features)
+        if self.cell.affine is not None and not self.last.outputs:
+            return self.cell.affine.pulled_back(cotangent, self.num_weights)
+        body, tail = self._pulled_back(weights, features, cotangent)
+        gradient = np.zeros(self.num_weights)
+        for p in range(self.num_weights):
+            for slope in (body[p], tail[p]):
+                if slope is not None:
+                    gradient[p] += slope.sum()
+        return gradient
+
+    def _pulled_back(
+        self, weights: Array, features: Array, cotangent: Array
+    ) -> tuple[list[Array | None], list[Array | None]]:
+        """dL/d(inputs): arrays `[B, T]` for the angles of every step, `[B]` for the last ones."""
+        gates = self.num_steps * len(self.cell.outputs)
+        by_step = cotangent[:, :gates].reshape(len(cotangent), self.num_steps, -1)
+        body = self.cell.pulled_back(weights[..., None, :], features, by_step)
+        return body, self.last.pulled_back(weights, features[:, -1, :], cotangent[:, gates:])
 
     def pull_back_features(self, weights: Array, features: Array, cotangent: Array) -> Array:
         """Chain rule: dL/d(features) `[B, T, F]` from dL/d(angles) `[B, O]`."""
-        jacobian = self.feature_jacobian(weights, features)
+        weights, features = self._checked(weights, features)
+        body, tail = self._pulled_back(weights, features, cotangent)
         gradient = np.zeros(features.shape)
-        step = np.minimum(jacobian.occurrence // max(1, len(self.cell.outputs)), self.num_steps - 1)
-        per_entry = cotangent[:, jacobian.occurrence] * jacobian.values
-        by_column = np.moveaxis(gradient, 0, 2)
-        np.add.at(by_column, (step, jacobian.column), per_entry.T)
+        for f in range(self.num_features):
+            slope, last = body[self.num_weights + f], tail[self.num_weights + f]
+            if slope is not None:
+                gradient[:, :, f] += slope
+            if last is not None:
+                gradient[:, -1, f] += last
         return gradient

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+
+
+@final
+class Reach:
+    """The mask `[O, T]` of `OccurrenceTable.influence`, made when it is first asked for.
+
+    It grows with the square of T, and exact values and derivatives need none of it.
+    """
+
+    def __init__(self, make: Callable[[], Mask]) -> None:
+        """Take what makes the mask."""
+        self._make = make
+        self._mask: Mask | None = None
+
+    @property
+    def mask(self) -> Mask:
+        """The mask."""
+        if self._mask is None:
+            self._mask = self._make()
+        return self._mask
 
 
 @final
@@ -25,8 +48,8 @@ class OccurrenceTable:
         factor: `[O]` d(rotation's angle) / d(gate angle).
         frequencies: of the circuit's probabilities in each gate angle, `[G]`, in ascending order
             and in 1/rad, whatever surrounds the gate if the gate itself is without noise.
-        influence: `[O, T]` False where the outputs of a step provably do not depend on the
-            occurrence (an earlier step, or outside its light cone); True otherwise.
+        num_steps: T.
+        reach: what makes `influence`.
     """
 
     names: tuple[str, ...]
@@ -37,11 +60,16 @@ class OccurrenceTable:
     source: NDArray[np.intp]
     factor: NDArray[np.float64]
     frequencies: tuple[tuple[float, ...], ...]
-    influence: NDArray[np.bool_]
+    num_steps: int
+    reach: Reach
 
     @property
-    def num_steps(self) -> int:
-        return int(self.influence.shape[1])
+    def influence(self) -> Mask:
+        """`[O, T]` False where the outputs of a step provably do not depend on the occurrence.
+
+        That is for an earlier step, or outside of its light cone; True otherwise.
+        """
+        return self.reach.mask
 
     def __len__(self) -> int:
         return len(self.names)

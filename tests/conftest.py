@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 
 # Read when numpy, Aer and matplotlib are imported. The tests run in as many processes as there
 # are cores, so each keeps to one thread.
@@ -25,6 +26,24 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=500)
 settings.load_profile("default")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_reports() -> Iterator[None]:
+    """Reports without classical networks, which each run would train anew.
+
+    They are tested by themselves, and where a job names them.
+    """
+    from qrnn_qiskit.run import baselines
+
+    every = baselines.installed_baselines
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            baselines,
+            "installed_baselines",
+            lambda: [name for name in every() if name not in ("gru", "lstm")],
+        )
+        yield
 
 
 @pytest.fixture

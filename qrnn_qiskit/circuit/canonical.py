@@ -11,7 +11,7 @@ from typing import Any
 
 from qiskit.circuit import Parameter, ParameterExpression
 
-from qrnn_qiskit.circuit.expression import function_names, tree_of
+from qrnn_qiskit.circuit.expression import affine_of, function_names, tree_of
 
 
 def expression_text(expression: ParameterExpression) -> str:
@@ -22,14 +22,29 @@ def expression_text(expression: ParameterExpression) -> str:
     Raises:
         CellError: for an expression that cannot be read.
     """
-    return expression.name if isinstance(expression, Parameter) else _sum(tree_of(expression))
+    if isinstance(expression, Parameter):
+        return str(expression.name)
+    affine = affine_of(expression)
+    if affine is None:
+        return _sum(tree_of(expression))
+    factors, offset = affine
+    terms = [_term(factor, name) for name, factor in factors.items()]
+    return _joined([*terms, _term(offset)] if offset else terms)
 
 
 def _sum(node: Any) -> str:
-    if not node.is_Add:
-        return _product(node)
+    return _joined([_product(argument) for argument in (node.args if node.is_Add else (node,))])
+
+
+def _term(coefficient: float, *names: str) -> str:
+    size = _number(abs(coefficient))
+    shown = names if size == "1" and names else (size, *names)
+    return ("-" if coefficient < 0 else "") + "*".join(shown)
+
+
+def _joined(terms: list[str]) -> str:
     text = ""
-    for term in sorted((_product(argument) for argument in node.args), key=_unsigned):
+    for term in sorted(terms, key=_unsigned):
         if not text:
             text = term
         elif term.startswith("-"):
@@ -57,10 +72,7 @@ def _product(node: Any) -> str:
             side += [_factor(factor.base)] * abs(int(factor.exp))
         else:
             above.append(_factor(factor))
-    sign = "-" if coefficient < 0 else ""
-    size = _number(abs(coefficient))
-    top = sorted(above) if size == "1" and above else [size, *sorted(above)]
-    return sign + "/".join(["*".join(top), *sorted(below)])
+    return "/".join([_term(coefficient, *sorted(above)), *sorted(below)])
 
 
 def _factor(node: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import openqasm3
 from qiskit import qasm3
@@ -28,8 +29,9 @@ def to_qasm(cell: Cell, comment: str = "") -> str:
     Raises:
         CellError: if a weight or feature has a name that OpenQASM 3 does not allow.
     """
-    for name in (*cell.weight_names, *cell.feature_names):
-        if not _is_identifier(name):
+    names = (*cell.weight_names, *cell.feature_names)
+    for name in names if names and not _are_identifiers(names) else ():
+        if not _are_identifiers([name]):
             raise CellError(
                 f"cell {cell.name!r}: {name!r} cannot be the name of an input in OpenQASM 3: use "
                 "letters, digits and _, and no name of a gate or keyword, such as theta_0"
@@ -39,7 +41,19 @@ def to_qasm(cell: Cell, comment: str = "") -> str:
 
 
 def canonical_text(cell: Cell) -> str:
-    """The text that `to_qasm` writes, whatever the names: the same for equal cells."""
+    """The text that `to_qasm` writes, whatever the names: the same for equal cells.
+
+    That of the last cell is kept, since a run asks for it more than once.
+    """
+    if not _LAST or _LAST[0][0] is not cell:
+        _LAST[:] = [(cell, _text_of(cell))]
+    return _LAST[0][1]
+
+
+_LAST: list[tuple[Cell, str]] = []
+
+
+def _text_of(cell: Cell) -> str:
     circuit, last = replace_standard_gates(cell.circuit), replace_standard_gates(cell.last)
     body = _statements(circuit)
     tail = [f"@qrnn.last_step\n{line}" for line in _statements(last)]
@@ -63,12 +77,12 @@ def canonical_text(cell: Cell) -> str:
     return "\n".join([*head, *inputs, *registers, *body, *tail]) + "\n"
 
 
-def _is_identifier(name: str) -> bool:
+def _are_identifiers(names: Sequence[str]) -> bool:
     try:
-        openqasm3.parse(f"input float[64] {name};")
+        openqasm3.parse("\n".join(f"input float[64] {name};" for name in names))
     except openqasm3.parser.QASM3ParsingError:
         return False
-    return name not in standard_gate_names() and name not in _CONSTANTS
+    return not any(name in standard_gate_names() or name in _CONSTANTS for name in names)
 
 
 _CONSTANTS = ("pi", "π", "tau", "τ", "euler", "ℇ")
@@ -123,4 +137,8 @@ def _with_named_angles(circuit: QuantumCircuit) -> tuple[QuantumCircuit, list[st
 
 
 def _gate_definitions(circuit: QuantumCircuit) -> list[str]:
-    return [text.replace("_gate_", "") for text in _GATE.findall(qasm3.dumps(circuit))]
+    others = circuit.copy_empty_like()
+    for item in circuit.data:
+        if item.operation.name not in standard_gate_names():
+            others.append(item, copy=False)
+    return [text.replace("_gate_", "") for text in _GATE.findall(qasm3.dumps(others))]

@@ -12,8 +12,9 @@ cancellations; `qrnn_qiskit.execution.influence` walks the circuit that runs.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import product
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ ALL: Letters = frozenset((0, 1, 2, 3))
 IDENTITY: Letters = frozenset((0,))
 DIAGONAL: Letters = frozenset((0, 3))
 LETTER = {"I": 0, "X": 1, "Y": 2, "Z": 3}
+
+_STANDARD: dict[Hashable, Callable[[State, bool], State]] = {}
 
 
 def influence(
@@ -48,24 +51,79 @@ def influence(
         postselected: bits whose values at this and all earlier steps belong to a step's outputs.
     """
     num_steps = len(steps)
-    mask = np.zeros((len(step_of), num_steps), dtype=bool)
-    row = {place: o for o, place in enumerate(zip(step_of, gate_of, strict=True))}
-    # A walk repeats once the set at a step's border repeats, hence the cache.
-    walk = functools.cache(functools.partial(_walk, num_qubits=size[0]))
-    changed: list[frozenset[int]] = []
-    state: State = (DIAGONAL,) * sum(size)
-    for items in steps:
-        hit, state = walk(items, state)
-        changed.append(hit)
+    gates = 1 + max(gate_of, default=-1)
+    row = np.full((num_steps, gates), -1, dtype=np.intp)
+    row[np.asarray(step_of, dtype=np.intp), np.asarray(gate_of, dtype=np.intp)] = np.arange(
+        len(step_of)
+    )
+    walks = _Walks(size[0], gates)
+    kinds = [walks.kind(items) for items in steps]
+    changed = np.zeros((num_steps, gates), dtype=bool)
+    state = walks.state((DIAGONAL,) * sum(size))
+    for step, kind in enumerate(kinds):
+        hit, state = walks.walk(kind, state, backward=False, observed=frozenset())
+        changed[step] = walks.hits[hit]
+    # One more row, for what a step lacks.
+    mask = np.zeros((len(step_of) + 1, num_steps), dtype=bool)
+    none = walks.state((IDENTITY,) * sum(size))
     for output in range(num_steps):
-        state = (IDENTITY,) * sum(size)
+        state, found = none, list[int]()
         for step in range(output, -1, -1):
             # Bits that belong to the observable; None for all.
             observed = None if step == output else postselected
-            hit, state = walk(steps[step], state, backward=True, observed=observed)
-            for gate in hit & changed[step]:
-                mask[row[step, gate], output] = True
-    return mask
+            hit, state = walks.walk(kinds[step], state, backward=True, observed=observed)
+            found.append(hit)
+        hits = np.array(walks.hits)[found[::-1]] & changed[: output + 1]
+        mask[row[: output + 1][hits], output] = True
+    return mask[:-1]
+
+
+@final
+class _Walks:
+    """Walks through steps, each worked out once: the sets at the steps' borders soon repeat."""
+
+    def __init__(self, num_qubits: int, gates: int) -> None:
+        self.hits: list[NDArray[np.bool_]] = []
+        self._num_qubits = num_qubits
+        self._gates = gates
+        self._kinds: dict[int, int] = {}
+        self._items: list[tuple[Item, ...]] = []
+        self._states: list[State] = []
+        self._numbers: dict[State, int] = {}
+        self._known: dict[tuple[int, int, bool, frozenset[int] | None], tuple[int, int]] = {}
+
+    def kind(self, items: tuple[Item, ...]) -> int:
+        """Number of a step; equal steps are one object."""
+        if id(items) not in self._kinds:
+            self._kinds[id(items)] = len(self._items)
+            self._items.append(items)
+        return self._kinds[id(items)]
+
+    def state(self, state: State) -> int:
+        """Number of the sets at a border."""
+        if state not in self._numbers:
+            self._numbers[state] = len(self._states)
+            self._states.append(state)
+        return self._numbers[state]
+
+    def walk(
+        self, kind: int, state: int, *, backward: bool, observed: frozenset[int] | None
+    ) -> tuple[int, int]:
+        """Number of the rotations that change something, in `hits`, and of the sets behind."""
+        key = (kind, state, backward, observed)
+        if key not in self._known:
+            found, after = _walk(
+                self._items[kind],
+                self._states[state],
+                num_qubits=self._num_qubits,
+                backward=backward,
+                observed=observed,
+            )
+            hit = np.zeros(self._gates, dtype=bool)
+            hit[list(found)] = True
+            self.hits.append(hit)
+            self._known[key] = len(self.hits) - 1, self.state(after)
+        return self._known[key]
 
 
 def _walk(
@@ -112,15 +170,11 @@ def advance(
             if any(letters[q] - IDENTITY for q in item.qubits):
                 letters[wire] = DIAGONAL
     if item.gate >= 0:
-        generator = tuple(LETTER[c] for c in item.generator)
-        strings = _strings(letters, item.qubits)
-        moved = [s for s in strings if _anticommute(s, generator)]
-        if moved:
+        turned = _turned(item.generator, tuple(letters[q] for q in item.qubits))
+        if turned is not None:
             hit.add(item.gate)
-            turned = [
-                tuple(_product(a, b) for a, b in zip(s, generator, strict=True)) for s in moved
-            ]
-            _assign(letters, item.qubits, [*strings, *turned])
+            for qubit, new in zip(item.qubits, turned, strict=True):
+                letters[qubit] = new
         return
     if item.name == "measure":
         (qubit,) = item.qubits
@@ -138,21 +192,51 @@ def advance(
             (IDENTITY if letters[qubit] & DIAGONAL else frozenset()) if backward else DIAGONAL
         )
     elif isinstance(item.operation, Gate):
-        strings = _strings(letters, item.qubits)
-        if backward and all(not any(s) for s in strings):
-            return
-        if len(item.qubits) > 3:
-            images: Iterable[tuple[int, ...]] = [(k,) * len(item.qubits) for k in range(4)]
-        else:
-            image_of = _images(item.operation, backward)
-            images = [image for s in strings for image in image_of(s)]
-        if item.condition is not None:
-            images = [*images, *strings]
-        _assign(letters, item.qubits, images)
+        before = tuple(letters[q] for q in item.qubits)
+        after = _passed(item.operation, before, backward)
+        for qubit, old, new in zip(item.qubits, before, after, strict=True):
+            letters[qubit] = new if item.condition is None else old | new
 
 
-def _strings(letters: Sequence[Letters], qubits: tuple[int, ...]) -> list[tuple[int, ...]]:
-    return list(product(*(sorted(letters[q]) for q in qubits)))
+@functools.cache
+def _turned(generator: str, letters: State) -> State | None:
+    """The sets behind a rotation; None if it changes nothing."""
+    signs = tuple(LETTER[c] for c in generator)
+    strings = _strings(letters)
+    moved = [s for s in strings if _anticommute(s, signs)]
+    if not moved:
+        return None
+    products = [tuple(_product(a, b) for a, b in zip(s, signs, strict=True)) for s in moved]
+    return _sets([*strings, *products])
+
+
+def _passed(gate: Gate, letters: State, backward: bool) -> State:
+    """The sets behind a constant gate; those of standard gates are worked out once."""
+    if backward and (not all(letters) or all(letter == IDENTITY for letter in letters)):
+        return letters
+    if gate.base_class.__module__.startswith("qiskit.circuit.library.standard_gates"):
+        key = (gate.base_class, gate.name, *(float(p) for p in gate.params))
+        if key not in _STANDARD:
+            _STANDARD[key] = functools.cache(functools.partial(_carried, gate))
+        return _STANDARD[key](letters, backward)
+    return _carried(gate, letters, backward)
+
+
+def _carried(gate: Gate, letters: State, backward: bool) -> State:
+    if len(letters) > 3:
+        return (ALL,) * len(letters)
+    if not all(letters):
+        return (frozenset(),) * len(letters)
+    image_of = _images(gate, backward)
+    return _sets([image for s in _strings(letters) for image in image_of(s)])
+
+
+def _strings(letters: State) -> list[tuple[int, ...]]:
+    return list(product(*(sorted(letter) for letter in letters)))
+
+
+def _sets(strings: Sequence[tuple[int, ...]]) -> State:
+    return tuple(frozenset(letters) for letters in zip(*strings, strict=True))
 
 
 def _anticommute(string: tuple[int, ...], generator: tuple[int, ...]) -> bool:
@@ -165,14 +249,6 @@ def _product(a: int, b: int) -> int:
     if a == 0 or b == 0:
         return a or b
     return 0 if a == b else 6 - a - b
-
-
-def _assign(
-    letters: list[Letters], qubits: tuple[int, ...], strings: Iterable[tuple[int, ...]]
-) -> None:
-    strings = list(strings)
-    for i, qubit in enumerate(qubits):
-        letters[qubit] = frozenset(s[i] for s in strings)
 
 
 def _images(gate: Gate, backward: bool) -> Callable[[tuple[int, ...]], list[tuple[int, ...]]]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import final
 
 import numpy as np
-from qiskit.circuit import ClassicalRegister, Clbit, Parameter, QuantumCircuit
+from qiskit.circuit import (
+    CircuitInstruction,
+    ClassicalRegister,
+    Clbit,
+    Operation,
+    Parameter,
+    QuantumCircuit,
+)
 from qiskit.circuit.library import SdgGate, SGate
 
 from qrnn_qiskit.angle_map import AngleMap
@@ -18,7 +26,7 @@ from qrnn_qiskit.circuit.light_cone import influence
 from qrnn_qiskit.circuit.rewrite import rotation_gate
 from qrnn_qiskit.circuit.step import Item, first_step, step_items, steps_of
 from qrnn_qiskit.errors import CellError
-from qrnn_qiskit.occurrence import OccurrenceTable
+from qrnn_qiskit.occurrence import OccurrenceTable, Reach
 
 
 @final
@@ -83,7 +91,7 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
         for condition, group in groupby(items, key=lambda item: item.condition):
             inner = list(group)
             if condition is None:
-                _append(circuit, inner, step, register)
+                _append_fast(circuit, inner, step, register)
                 value_of.update((item.bit, register[item.bit]) for item in inner if item.bit >= 0)
             else:
                 _append_branches(circuit, inner, step, _asked(circuit, condition, value_of))
@@ -100,12 +108,16 @@ def unroll(cell: Cell, num_steps: int) -> UnrolledCircuit:
         source=np.array([sources[step, item.source] for step, item in rotations], dtype=np.intp),
         factor=np.array([item.factor for _, item in rotations], dtype=np.float64),
         frequencies=tuple(of_source.values()),
-        influence=influence(
-            steps,
-            [step for step, _ in rotations],
-            [item.gate for _, item in rotations],
-            (cell.circuit.num_qubits, cell.num_clbits),
-            frozenset(cell.postselected),
+        num_steps=num_steps,
+        reach=Reach(
+            partial(
+                influence,
+                steps,
+                [step for step, _ in rotations],
+                [item.gate for _, item in rotations],
+                (cell.circuit.num_qubits, cell.num_clbits),
+                frozenset(cell.postselected),
+            )
         ),
     )
     angle_map = AngleMap(
@@ -124,11 +136,35 @@ def _append(
     circuit: QuantumCircuit, items: Sequence[Item], step: int, register: Sequence[Clbit] = ()
 ) -> None:
     for item in items:
-        if item.gate >= 0:
-            _append_rotation(circuit, item, Parameter(_name(step, item)))
-        else:
-            bits = [register[item.bit]] if item.bit >= 0 else []
-            circuit.append(item.operation, item.qubits, bits)
+        bits = [register[item.bit]] if item.bit >= 0 else []
+        for operation, qubits in _operations(item, step):
+            circuit.append(operation, qubits, bits, copy=False)
+
+
+def _append_fast(
+    circuit: QuantumCircuit, items: Sequence[Item], step: int, register: Sequence[Clbit]
+) -> None:
+    """The same outside of branches, without Qiskit's checks: these take most of the time."""
+    wires = circuit.qubits
+    for item in items:
+        bits = (register[item.bit],) if item.bit >= 0 else ()
+        for operation, qubits in _operations(item, step):
+            circuit._append(CircuitInstruction(operation, [wires[q] for q in qubits], bits))
+
+
+def _operations(item: Item, step: int) -> Iterator[tuple[Operation, tuple[int, ...]]]:
+    """An item in Qiskit's terms."""
+    if item.operation is not None:
+        yield item.operation, item.qubits
+        return
+    parameter = Parameter(_name(step, item))
+    if item.generator == "ZY":
+        # Y = S X S†, and Qiskit has no gate for ZY.
+        yield SdgGate(), item.qubits[1:]
+        yield rotation_gate("ZX")(parameter), item.qubits
+        yield SGate(), item.qubits[1:]
+    else:
+        yield rotation_gate(item.generator)(parameter), item.qubits
 
 
 Asked = tuple[Clbit | ClassicalRegister, int]
@@ -154,16 +190,6 @@ def _append_branches(
     if otherwise:
         with else_:
             _append(circuit, otherwise, step)
-
-
-def _append_rotation(circuit: QuantumCircuit, item: Item, parameter: Parameter) -> None:
-    if item.generator == "ZY":
-        # Y = S X S†, and Qiskit has no gate for ZY.
-        circuit.append(SdgGate(), item.qubits[1:])
-        circuit.append(rotation_gate("ZX")(parameter), item.qubits)
-        circuit.append(SGate(), item.qubits[1:])
-    else:
-        circuit.append(rotation_gate(item.generator)(parameter), item.qubits)
 
 
 def _tidy(items: Sequence[Item]) -> list[Item]:

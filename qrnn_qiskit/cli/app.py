@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from qrnn_qiskit.cli import cells, compare, config, evaluate, hardware, run
+from qrnn_qiskit.cli import cells, compare, config, evaluate, hardware, report, run
 from qrnn_qiskit.cli.exits import CommandGroup
 
 # Plain help: rich would take half of the time that `qrnn --help` has.
@@ -18,13 +18,17 @@ for command in (
     run.run,
     run.plan,
     evaluate.predict,
+    evaluate.forecast,
+    evaluate.sample,
     evaluate.evaluate,
     evaluate.gradient,
     compare.compare,
     run.status,
     run.plot,
+    report.report,
     hardware.cancel,
     hardware.fetch,
+    hardware.tiles,
     hardware.resolve,
     hardware.devices,
     hardware.rehearse,

@@ -38,14 +38,24 @@ def list_all(as_json: AsJson = False) -> None:
 def show(
     source: Annotated[str, typer.Argument(metavar="CELL", help="Cell file, or name of a cell.")],
     steps: Annotated[int, typer.Option("--steps", min=1, metavar="T", help="Steps to unroll.")] = 3,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--picture", metavar="FILE", help="Also draw it (.png, .svg or .pdf)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Draw a cell, count its parts, name its dead weights."""
     from qrnn_qiskit.run.cells import describe_cell
 
     description = describe_cell(source, steps)
+    if picture is not None:
+        from qrnn_qiskit.plot import plot_cell
+        from qrnn_qiskit.run.cells import drawn_cell
+
+        plot_cell(drawn_cell(source, steps), picture)
     if as_json:
-        show_json(description)
+        drawn = None if picture is None else str(picture)
+        show_json(description if drawn is None else {**description, "picture": drawn})
         return
     facts = dict(description)
     cell, unrolled = facts.pop("cell_drawing"), facts.pop("unrolled_drawing")
@@ -62,6 +72,8 @@ def show(
     if last:
         show_line(f"\nonly in the last step, after it:\n{last}")
     show_line(f"\nunrolled over {drawn} {'step' if drawn == 1 else 'steps'}:\n{unrolled}")
+    if picture is not None:
+        show_line(f"picture: {picture}")
 
 
 @app.command()

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 import typer
 
 from qrnn_qiskit.cli.options import AsJson, JobFile, Overrides
@@ -24,6 +19,7 @@ def show(source: JobFile, overrides: Overrides = None, as_json: AsJson = False) 
     The output is TOML that gives the same job.
     """
     from qrnn_qiskit.spec.compose import job_to_dict, load_job
+    from qrnn_qiskit.spec.toml import toml_lines
 
     job = job_to_dict(load_job(source, overrides=overrides or ()))
     if as_json:
@@ -39,13 +35,3 @@ def schema(as_json: AsJson = False) -> None:
     from qrnn_qiskit.spec.compose import json_schema
 
     show_json(json_schema())
-
-
-def toml_lines(tables: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """One `table.key = value` line for each key that is set."""
-    for key, value in tables.items():
-        path = prefix + (key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key))
-        if isinstance(value, Mapping):
-            yield from toml_lines(value, f"{path}.")
-        elif value is not None:
-            yield f"{path} = {json.dumps(value, ensure_ascii=False)}"

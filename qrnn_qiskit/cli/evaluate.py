@@ -25,6 +25,7 @@ from qrnn_qiskit.cli.output import (
     show_table,
     with_error,
 )
+from qrnn_qiskit.errors import DataError
 
 _MAX_ROWS: Final = 60
 
@@ -45,6 +46,76 @@ def predict(
         show_json(result)
         return
     _show_steps(result["predictions"], result["standard_errors"], result["target_names"])
+
+
+def forecast(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, metavar="N", help="Steps beyond the last known one.")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="FILE", help="Where to go on from [the run's test part]."),
+    ] = None,
+    overrides: Overrides = None,
+    run_dir: LedgerDirectory = None,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast in a closed loop: predictions become the features that are not known yet."""
+    from qrnn_qiskit.run.onward import forecast_run
+
+    result = forecast_run(
+        run, steps, data, overrides=overrides or (), run_dir=run_dir, wait=not no_wait
+    )
+    if as_json:
+        show_json(result)
+        return
+    _show_steps(result["predictions"], result["standard_errors"], result["target_names"])
+
+
+def sample(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")],
+    prompt: Annotated[
+        str, typer.Option("--prompt", metavar="WORDS", help="First words, such as 0,1.")
+    ],
+    length: Annotated[
+        int, typer.Option("--length", min=1, metavar="N", help="Words, the prompt included.")
+    ] = 20,
+    count: Annotated[
+        int, typer.Option("--count", min=1, metavar="N", help="Sequences to draw.")
+    ] = 5,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws.")] = 0,
+    overrides: Overrides = None,
+    run_dir: LedgerDirectory = None,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Continue words: each next one is drawn by its probability and read in turn."""
+    from qrnn_qiskit.run.onward import sample_run
+
+    try:
+        words = [int(word) for word in prompt.split(",")]
+    except ValueError:
+        raise DataError(f"--prompt {prompt}: give whole numbers, such as 0,1") from None
+    result = sample_run(
+        run,
+        words,
+        length,
+        count,
+        seed,
+        overrides=overrides or (),
+        run_dir=run_dir,
+        wait=not no_wait,
+    )
+    if as_json:
+        show_json(result)
+        return
+    rows = zip(result["sequences"], result["log_probability"], strict=True)
+    show_table(
+        ["words", "ln p"],
+        [[" ".join(map(str, sequence)), f"{value:.3f}"] for sequence, value in rows],
+    )
 
 
 def evaluate(

@@ -34,6 +34,18 @@ def fetch(run: RunDirectory, as_json: AsJson = False) -> None:
     show_json(done) if as_json else show_mapping(done)
 
 
+def tiles(run: RunDirectory, as_json: AsJson = False) -> None:
+    """Say how far each tile of a run is from the others, and whether they disturb it."""
+    from qrnn_qiskit.run.service.tile_report import tile_report
+
+    found = tile_report(run)
+    if as_json:
+        show_json(found)
+        return
+    show_records(found["tiles"])
+    show_mapping({"crosstalk": found["crosstalk"]})
+
+
 def resolve(
     run: RunDirectory,
     submitted: Annotated[

@@ -59,10 +59,11 @@ class LineReporter:
     def step(self, report: StepReport) -> None:
         """Note a finished step."""
         self._unshown = report
+        done = report.step + 1
         due = (
             self._shown_step == 0
-            or report.step >= self._total
-            or report.step - self._shown_step >= self._total / _MAX_LINES
+            or done >= self._total
+            or done - self._shown_step >= self._total / _MAX_LINES
             or time.monotonic() - self._shown_at >= _MAX_SILENCE_S
         )
         if due:
@@ -85,10 +86,11 @@ class LineReporter:
         report, self._unshown = self._unshown, None
         if report is None:
             return
-        self._shown_step = report.step
+        self._shown_step = report.step + 1
         self._shown_at = time.monotonic()
         width = len(str(self._total))
-        typer.echo(f"step {report.step:>{width}}/{self._total}  {report_text(report)}", err=True)
+        place = f"step {report.step + 1:>{width}}/{self._total}"
+        typer.echo(f"{place}  {report_text(report)}", err=True)
 
 
 @final
@@ -131,7 +133,7 @@ class BarReporter:
         from rich.text import Text
 
         if self._task is not None:
-            self._progress.update(self._task, completed=report.step)
+            self._progress.update(self._task, completed=report.step + 1)
         self._live.update(Group(self._progress, Text(report_text(report))))
 
     def part(self, text: str) -> None:

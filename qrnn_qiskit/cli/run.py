@@ -26,15 +26,24 @@ from qrnn_qiskit.errors import RunError
 
 if TYPE_CHECKING:
     from qrnn_qiskit.run.jobs import RunResult
-
-RunDirectory = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.")]
+    from qrnn_qiskit.run.reporter import Reporter
 
 
 def run(
     source: JobFileOrRun,
     run_dir: NewRunDirectory = None,
     overrides: Overrides = None,
+    ledger_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--ledger-dir", metavar="DIR", help="Local folder of the ledger, if not the run's."
+        ),
+    ] = None,
     no_wait: NoWait = False,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option("--tensorboard", metavar="DIR", help="Also write event files there."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a job, or continue a run."""
@@ -42,9 +51,16 @@ def run(
     from qrnn_qiskit.run.jobs import run_job
 
     reporter = make_reporter()
+    if tensorboard is not None:
+        reporter = _with_tensorboard(tensorboard, reporter)
     try:
         result = run_job(
-            source, overrides=overrides or (), run_dir=run_dir, wait=not no_wait, reporter=reporter
+            source,
+            overrides=overrides or (),
+            run_dir=run_dir,
+            ledger_dir=ledger_dir,
+            wait=not no_wait,
+            reporter=reporter,
         )
     except KeyboardInterrupt as interrupt:
         left = f"{interrupt}; " if str(interrupt) else ""
@@ -52,6 +68,14 @@ def run(
     finally:
         reporter.stop()
     _show_result(result, as_json)
+
+
+def _with_tensorboard(folder: Path, reporter: Reporter) -> Reporter:
+    try:
+        from qrnn_qiskit.tensorboard import TensorBoard
+    except ImportError as error:
+        raise RunError(f"--tensorboard: {error}") from None
+    return TensorBoard(folder, reporter)
 
 
 def plan(source: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
@@ -95,16 +119,18 @@ def status(
 
 
 def plot(
-    run: RunDirectory,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where to put them [RUN].")
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to put them [RUN; here for several]."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw the pictures of a run, and print their paths."""
-    from qrnn_qiskit.plot import plot_run
+    """Draw the pictures of a run, or of several side by side, and print their paths."""
+    from qrnn_qiskit.plot import plot_run, plot_runs
 
-    pictures = [str(path) for path in plot_run(run, out)]
+    found = plot_run(runs[0], out) if len(runs) == 1 else plot_runs(runs, out)
+    pictures = [str(path) for path in found]
     if as_json:
         show_json({"pictures": pictures})
     else:

@@ -26,12 +26,19 @@ class Device:
         state: `paused` and `offline` devices accept jobs and keep them queued; a `retired` one is
             neither listed nor accepts jobs.
         queue_length: of other people's jobs; only shown.
+        error_scale: errors that its calibration states, over those of the snapshot; shots keep
+            the snapshot's noise.
+        faulty: qubits that it states to be out of service.
+        calibrated: date of the calibration, ISO 8601; "" for the snapshot's.
     """
 
     name: str
     snapshot: str = ""
     state: DeviceState = "online"
     queue_length: int = 0
+    error_scale: float = 1.0
+    faulty: tuple[int, ...] = ()
+    calibrated: str = ""
 
     @property
     def fake_name(self) -> str:
@@ -51,7 +58,12 @@ class Device:
     @property
     def properties(self) -> dict[str, Any]:
         """Calibration as the service sends it."""
-        return {**snapshots.properties(self.fake_name), "backend_name": self.name}
+        document = {**snapshots.properties(self.fake_name), "backend_name": self.name}
+        if self.calibrated:
+            document["last_update_date"] = self.calibrated
+        if self.error_scale != 1.0 or self.faulty:
+            return _changed(document, self.error_scale, self.faulty)
+        return document
 
     @property
     def listing(self) -> dict[str, Any]:
@@ -75,6 +87,26 @@ class Device:
             "length_queue": self.queue_length,
             "backend_version": self.configuration["backend_version"],
         }
+
+
+def _changed(document: dict[str, Any], scale: float, faulty: tuple[int, ...]) -> dict[str, Any]:
+    """Properties with other errors and with qubits out of service."""
+
+    def scaled(entry: dict[str, Any]) -> dict[str, Any]:
+        if entry["name"] not in ("gate_error", "readout_error"):
+            return entry
+        return {**entry, "value": min(0.5, entry["value"] * scale)}
+
+    gone = {"date": document["last_update_date"], "name": "operational", "unit": "", "value": 0}
+    gates = [
+        {**gate, "parameters": [scaled(entry) for entry in gate["parameters"]]}
+        for gate in document["gates"]
+    ]
+    qubits = [
+        [scaled(entry) for entry in entries] + [gone] * (number in faulty)
+        for number, entries in enumerate(document["qubits"])
+    ]
+    return {**document, "gates": gates, "qubits": qubits}
 
 
 @final
@@ -126,3 +158,11 @@ class Devices:
     def set_state(self, name: str, state: DeviceState) -> None:
         """Change a device's state."""
         self._devices[name] = replace(self._devices[name], state=state)
+
+    def recalibrate(
+        self, name: str, date: str, error_scale: float, faulty: tuple[int, ...]
+    ) -> None:
+        """Change what a device states of itself."""
+        self._devices[name] = replace(
+            self._devices[name], calibrated=date, error_scale=error_scale, faulty=faulty
+        )

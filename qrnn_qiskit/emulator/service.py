@@ -185,6 +185,27 @@ class EmulatedService(Reachable):
         """
         self._state.set_device_state(name, state)
 
+    def recalibrate(
+        self,
+        name: str,
+        date: str,
+        error_scale: float = 1.0,
+        faulty: Sequence[int] = (),
+    ) -> None:
+        """Let a device state another calibration; the noise of its shots stays.
+
+        Args:
+            name: of the device.
+            date: of the calibration, ISO 8601.
+            error_scale: errors over those of the snapshot.
+            faulty: qubits out of service.
+
+        Raises:
+            KeyError: if there is no such device.
+        """
+        with self._state.changed:
+            self._state.devices.recalibrate(name, date, error_scale, tuple(faulty))
+
     def expire_tokens(self) -> None:
         """Let all tokens issued so far be out of date."""
         self._tokens.expire()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import numpy as np
@@ -13,15 +13,17 @@ from qiskit.circuit import QuantumCircuit
 from qiskit.circuit.library import Measure, Reset
 
 from qrnn_qiskit.emulator import snapshots
+from qrnn_qiskit.emulator.components import components
 from qrnn_qiskit.emulator.program import Bits
 from qrnn_qiskit.execution.aer_run import SEED_STRIDE
+from qrnn_qiskit.execution.executor import stream_seed
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.layout import used_qubits
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
-KEPT_SIMULATORS: Final = 8
+KEPT_SIMULATORS: Final = 64
 
 
 @final
@@ -62,8 +64,22 @@ class AerRunner:
         self._simulators: OrderedDict[tuple[str, tuple[int, ...]], AerSimulator] = OrderedDict()
 
     def __call__(self, request: RunRequest) -> dict[str, Bits]:
-        """Run a request."""
-        circuit = _simulable(request.circuit)
+        """Run a request, pieces of the circuit that are independent one by one."""
+        pieces = components(_simulable(request.circuit))
+        if len(pieces) == 1:
+            return self._run(replace(request, circuit=pieces[0]))
+        found: dict[str, Bits] = {}
+        columns = {parameter: i for i, parameter in enumerate(request.circuit.parameters)}
+        for number, piece in enumerate(pieces):
+            own = [columns[parameter] for parameter in piece.parameters]
+            seed = stream_seed(request.seed, (number,))
+            found |= self._run(
+                replace(request, circuit=piece, angles=request.angles[:, own], seed=seed)
+            )
+        return found
+
+    def _run(self, request: RunRequest) -> dict[str, Bits]:
+        circuit = request.circuit
         qubits = used_qubits(circuit)
         columns = np.arange(circuit.num_parameters)
         compact = ISACircuit(circuit, columns, qubits).compact

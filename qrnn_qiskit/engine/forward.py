@@ -10,15 +10,19 @@ from typing import Literal
 import numpy as np
 
 from qrnn_qiskit.engine.layers import layered_of, suit
-from qrnn_qiskit.engine.plan import MEMORY_LIMIT, chunks, padded
+from qrnn_qiskit.engine.plan import MEMORY_LIMIT, TooMuchMemory, chunks, halves, padded
 from qrnn_qiskit.engine.program import Program
 from qrnn_qiskit.engine.sweep import Sweep
 from qrnn_qiskit.engine.tape import Tape, tape_of
+from qrnn_qiskit.engine.vectors.evaluate import pure_outputs, vectors_of
+from qrnn_qiskit.engine.vectors.lower import Lowered
 from qrnn_qiskit.engine.workspace import Workspace
 from qrnn_qiskit.estimate import Array
 
 Kind = Literal["z", "probabilities"]
 FLOAT = 8
+# Least number of qubits at which state vectors are used where they can be.
+VECTOR_QUBITS = 4
 
 
 def outputs(
@@ -34,13 +38,17 @@ def outputs(
             2^k. With post-selection these are raw values, one more for each step: the expectation
             of the output times kept, then the probability of kept.
         memory_limit: bytes to stay within (64 MiB and more are best); rows are worked on in
-            chunks, which leaves every bit of the result as it is.
+            chunks, which leaves every bit of the result as it is, unless they are so small that
+            a block of 8 rows does not fit.
 
     Raises:
         DataError: where the angles do not fit the program or are not finite.
-        BackendError: where the memory limit is too small for a block of 8 rows.
+        BackendError: where the memory limit is too small for one row.
     """
     angles = program.checked(angles)
+    vectors = vectors_for(program, angles)
+    if vectors is not None:
+        return pure_outputs(program, vectors, angles, outcome_weights(program, kind), memory_limit)
     tape = tape_for(program, kind)
     rows = angles.shape[0]
     records = np.empty((tape.start.size, rows))
@@ -50,7 +58,16 @@ def outputs(
             sweep.load(angles)
             records = sweep.forward(tape.start)[:, :rows]
         return finished(program, tape, records, kind)
-    for chunk in forward_chunks(tape, rows, memory_limit):
+    try:
+        planned = forward_chunks(tape, rows, memory_limit)
+    except TooMuchMemory:
+        if rows == 1:
+            raise
+        parts = [angles[part] for part in halves(rows)]
+        return np.concatenate(
+            [outputs(program, part, kind=kind, memory_limit=memory_limit) for part in parts]
+        )
+    for chunk in planned:
         part = angles[chunk]
         size = padded_part(rows, part)
         noted = np.repeat(tape.start[:, None], size, axis=1)
@@ -60,6 +77,24 @@ def outputs(
             space.forward(tape.entries, noted)
         records[:, chunk] = noted[:, : part.shape[0]]
     return finished(program, tape, records, kind)
+
+
+def vectors_for(program: Program, angles: Array) -> Lowered | None:
+    """The form for state vectors, where the state stays pure and they are worth it."""
+    return vectors_of(program, angles) if program.num_qubits >= VECTOR_QUBITS else None
+
+
+def outcome_weights(program: Program, kind: Kind) -> Array:
+    """`[2^K, K']` what each output is for each outcome of a step's output bits."""
+    num_bits = len(program.outputs)
+    outcomes = np.arange(2**num_bits)
+    signs = 1.0 - 2.0 * ((outcomes[:, None] >> np.arange(num_bits)) & 1)
+    weights = np.asarray(signs, dtype=np.float64)
+    if kind == "probabilities":
+        weights = np.eye(2**num_bits)
+    if program.postselected:
+        weights = np.concatenate([weights, np.ones((2**num_bits, 1))], axis=1)
+    return weights
 
 
 def in_layers(program: Program, kind: Kind, rows: int, memory_limit: int) -> bool:

@@ -120,32 +120,37 @@ class Drawing:
                 self._branch(depth, rows[low], tree[low], states[:half])
                 rows, tree, states = rows[~low], tree[~low] - half, states[half:]
                 continue
-            ended = np.bincount(tree, self.counts[rows], len(states)) < 2 << depth
             if depth == len(self.passages) or depth == BITS_PER_DRAW:
-                ended[:] = True
-            if ended.any():
-                done = ended[tree]
-                number = np.cumsum(ended) - 1
-                self._leave(depth, rows[done], number[tree[done]], states[ended])
-                number = np.cumsum(~ended) - 1
-                rows, tree, states = rows[~done], number[tree[~done]], states[~ended]
+                self._leave(depth, rows, tree, states)
+                return
+            # One tree for each set of angles; those with few shots are not worth growing.
+            passage = self.passages[depth]
+            sets = len(passage.angles)
+            chosen, number = np.unique(tree * sets + passage.group[rows], return_inverse=True)
+            number = number.reshape(-1)
+            grows = np.bincount(number, self.counts[rows]) >= 2 << depth
+            going = grows[number]
+            if not going.all():
+                left, kept = np.unique(tree[~going], return_inverse=True)
+                leaving = states if left.size == len(states) else states[left]
+                self._leave(depth, rows[~going], kept.reshape(-1), leaving)
+                rows, number = rows[going], (np.cumsum(grows) - 1)[number[going]]
             if rows.size:
-                states, tree = self._grow(depth, rows, tree, states)
+                parent, group = np.divmod(chosen[grows], sets)
+                states = self._grow(depth, parent, group, states)
+                tree = number
                 depth += 1
 
-    def _grow(self, depth: int, rows: Index, tree: Index, states: States) -> tuple[States, Index]:
-        """Trees `[C', 2^(depth+1), d']` after one more bit, one for each set of angles."""
+    def _grow(self, depth: int, parent: Index, group: Index, states: States) -> States:
+        """Trees `[C', 2^(depth+1), d']` after one more bit: of which parent, for which angles."""
         passage = self.passages[depth]
-        sets = len(passage.angles)
-        chosen, tree = np.unique(tree * sets + passage.group[rows], return_inverse=True)
-        parent, group = np.divmod(chosen, sets)
         if passage.matrices is not None:
-            grown = np.matmul(states[parent], passage.matrices[group])
+            grown: States = np.matmul(states[parent], passage.matrices[group])
         else:
             flat = states[parent].reshape(-1, states.shape[2])
             angles = passage.angles[np.repeat(group, states.shape[1])]
             grown = self.model.advance(depth, flat, angles)
-        return grown.reshape(len(parent), -1, self.model.sizes[depth + 1]), tree.reshape(-1)
+        return grown.reshape(len(parent), -1, self.model.sizes[depth + 1])
 
     def _leave(self, depth: int, rows: Index, tree: Index, states: States) -> None:
         """Draw the first `depth` bits of rows from trees `[C, 2^depth, d]`, then the others."""

@@ -19,6 +19,17 @@ def padded(rows: int) -> int:
     return rows if rows <= 1 else -(-rows // ROW_BLOCK) * ROW_BLOCK
 
 
+def halves(rows: int) -> list[slice]:
+    """Rows in two parts, the first of whole blocks where there is more than one."""
+    blocks = -(-rows // ROW_BLOCK)
+    middle = blocks // 2 * ROW_BLOCK if blocks > 1 else rows // 2
+    return [slice(0, middle), slice(middle, rows)]
+
+
+class TooMuchMemory(BackendError):
+    """So many rows do not fit into the memory limit."""
+
+
 def chunks(rows: int, state: int, per_row: int, memory_limit: int, what: str) -> list[slice]:
     """Slices of rows to work on at a time, all but the last a multiple of `ROW_BLOCK` long.
 
@@ -30,11 +41,11 @@ def chunks(rows: int, state: int, per_row: int, memory_limit: int, what: str) ->
         what: what the memory is for, for the error.
 
     Raises:
-        BackendError: where not even one block of rows fits.
+        TooMuchMemory: where not even one block of rows fits.
     """
     least = min(padded(rows), ROW_BLOCK) * per_row
     if least > memory_limit:
-        raise BackendError(
+        raise TooMuchMemory(
             f"{what} takes {least / 2**30:.3g} GiB, but {memory_limit / 2**30:.3g} GiB are left "
             "under the memory limit: raise it, or use a backend that runs shot by shot, such as aer"
         )

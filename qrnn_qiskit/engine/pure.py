@@ -111,9 +111,16 @@ def _unitary(ptm: bytes, num_qubits: int) -> Complex | None:
     largest = gate.ravel()[np.argmax(np.abs(gate))]
     gate = gate * (abs(largest) / largest)
     # Entries that ought to be 0 decide which qubits stay classical.
-    gate.real[np.abs(gate.real) < _UNITARY] = 0.0
-    gate.imag[np.abs(gate.imag) < _UNITARY] = 0.0
+    for part in (gate.real, gate.imag):
+        whole = np.abs(part - np.rint(part)) < _UNITARY
+        part[whole] = np.rint(part[whole])
     return gate
+
+
+def unitary_of(channel: Channel) -> Complex | None:
+    """The matrix `[2^k, 2^k]` of a unitary channel, up to a phase; None if it is not unitary."""
+    ptm = np.ascontiguousarray(channel.ptm, dtype=np.float64)
+    return _unitary(ptm.tobytes(), len(channel.qubits))
 
 
 @final

@@ -17,17 +17,20 @@ from qrnn_qiskit.engine.forward import (
     Kind,
     finished,
     in_layers,
+    outcome_weights,
+    outputs,
     padded_part,
     pulled_back,
     state_bytes,
     tape_for,
+    vectors_for,
 )
 from qrnn_qiskit.engine.layers import layered_of
-from qrnn_qiskit.engine.plan import MEMORY_LIMIT, ROW_BLOCK, chunks, padded
+from qrnn_qiskit.engine.plan import MEMORY_LIMIT, ROW_BLOCK, TooMuchMemory, chunks, halves, padded
 from qrnn_qiskit.engine.program import Program
 from qrnn_qiskit.engine.sweep import Sweep
 from qrnn_qiskit.engine.tape import Fork, Join, Tape, Turn
-from qrnn_qiskit.errors import BackendError, DataError
+from qrnn_qiskit.engine.vectors.evaluate import checked_cotangent, cuts_for, pure_value_and_vjp
 from qrnn_qiskit.estimate import Array
 
 
@@ -51,21 +54,37 @@ def value_and_vjp(
         angles: `[R, A]` in rad.
         cotangent_of: dL/d(outputs) for given outputs, both `[R, T, K']`.
         kind: as for `forward.outputs`.
-        memory_limit: bytes to stay within; leaves every bit of the result as it is.
+        memory_limit: bytes to stay within. Where they do for all rows, they leave every bit of
+            the result as it is; else rows are worked on in parts, with one more pass forward.
 
     Returns:
         The outputs `[R, T, K']`, and dL/d(angles) `[R, A]`.
 
     Raises:
         DataError: where the angles do not fit the program, or the cotangent not the outputs.
-        BackendError: where the memory limit is too small.
+        BackendError: where the memory limit is too small for one row.
     """
     angles = program.checked(angles)
+    vectors = vectors_for(program, angles)
+    if vectors is not None:
+        weights = outcome_weights(program, kind)
+        try:
+            cuts = cuts_for(program, vectors, len(angles), len(weights), memory_limit)
+        except TooMuchMemory:
+            if len(angles) == 1:
+                raise
+            return _in_parts(program, angles, cotangent_of, kind, memory_limit)
+        return pure_value_and_vjp(program, vectors, angles, weights, cotangent_of, cuts)
     tape = tape_for(program, kind)
     rows = angles.shape[0]
     if in_layers(program, kind, rows, memory_limit):
         return _by_layers(program, tape, angles, cotangent_of, kind)
-    plan = _plan(tape, rows, memory_limit)
+    try:
+        plan = _plan(tape, rows, memory_limit)
+    except TooMuchMemory:
+        if rows == 1:
+            raise
+        return _in_parts(program, angles, cotangent_of, kind, memory_limit)
     parts = [angles[chunk] for chunk in plan.chunks]
     records = np.empty((tape.start.size, rows))
     held: list[list[Array]] = []
@@ -86,6 +105,27 @@ def value_and_vjp(
             transposed = _second_pass(tape, plan, space, part, states, padded_seeds)
         gradient[chunk] = transposed.T[: part.shape[0]]
     return mean, gradient
+
+
+def _in_parts(
+    program: Program,
+    angles: Array,
+    cotangent_of: Callable[[Array], Array],
+    kind: Kind,
+    memory_limit: int,
+) -> tuple[Array, Array]:
+    """All outputs first; then the gradient of half of the rows at a time, with one more pass."""
+    mean = outputs(program, angles, kind=kind, memory_limit=memory_limit)
+    cotangent = checked_cotangent(cotangent_of(mean), mean)
+    gradients = []
+    for part in halves(len(angles)):
+
+        def given(_: Array, part: slice = part) -> Array:
+            return cotangent[part]
+
+        _, gradient = value_and_vjp(program, angles[part], given, kind, memory_limit=memory_limit)
+        gradients.append(gradient)
+    return mean, np.concatenate(gradients)
 
 
 def _by_layers(
@@ -112,9 +152,7 @@ def _seeds(
     kind: Kind,
 ) -> Array:
     """dL/d(records) `[slots, R]`."""
-    cotangent = np.asarray(cotangent_of(mean), dtype=np.float64)
-    if cotangent.shape != mean.shape:
-        raise DataError(f"cotangent has shape {cotangent.shape}, but the outputs {mean.shape}")
+    cotangent = checked_cotangent(cotangent_of(mean), mean)
     return pulled_back(program, tape, cotangent, kind)
 
 
@@ -195,7 +233,7 @@ def _plan(tape: Tape, rows: int, memory_limit: int) -> _Plan:
     )
     number = next(fitting, None)
     if number is None:
-        raise BackendError(
+        raise TooMuchMemory(
             f"{what} for {rows} rows and {len(cuts) - 1} runs of rotations does not fit into "
             f"the memory limit of {memory_limit / 2**30:.3g} GiB: give it fewer rows at a time"
         )

@@ -6,17 +6,17 @@ Axes: R rows, N shots of all rows together, T steps, K bits of a step.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qrnn_qiskit.estimate import Array, Outputs
+from qrnn_qiskit.estimate import Outputs
 
 OutputKind = Literal["z", "probabilities"]
-CHUNK_BYTES: Final = 64 << 20  # of unpacked values at a time
+CHUNK_BYTES: Final = 16 << 20  # of unpacked values at a time
 
 
 @final
@@ -56,6 +56,14 @@ class PackedBits:
         flat = np.unpackbits(self.packed[shots], axis=1, count=self.num_steps * self.num_bits)
         return flat.reshape(-1, self.num_steps, self.num_bits)
 
+    def rows(self, rows: slice) -> PackedBits:
+        """The outcomes of some rows that follow one another."""
+        start, stop, _ = rows.indices(len(self.count))
+        first = np.concatenate([[0], np.cumsum(self.count)])
+        return replace(
+            self, packed=self.packed[first[start] : first[stop]], count=self.count[start:stop]
+        )
+
     def outputs(self, kind: OutputKind = "z") -> Outputs:
         """Mean and single-shot covariance of the outputs of each row.
 
@@ -81,10 +89,14 @@ class PackedBits:
             shots = slice(first_shot[start], first_shot[stop])
             values = _values(self.unpack(shots), kind, self.postselected)
             values = values.reshape(stop - start, -1, size)
-            mean[start:stop] = values.mean(axis=1)
-            centred = values - mean[start:stop, None, :]
-            scale = 1.0 / max(1, values.shape[1] - 1)
-            covariance[start:stop] = np.matmul(centred.transpose(0, 2, 1), centred) * scale
+            # Values are -1, 0 and 1: single precision adds up this many of them without error.
+            number = values.shape[1]
+            exact = values.astype(np.float32 if number < 1 << 24 else np.float64)
+            products = np.matmul(exact.transpose(0, 2, 1), exact).astype(np.float64)
+            found = exact.sum(axis=1, dtype=np.float64) / number
+            mean[start:stop] = found
+            products -= number * found[:, :, None] * found[:, None, :]
+            covariance[start:stop] = products / max(1, number - 1)
         if self.marginal:
             step = np.arange(size) // width
             covariance[:, step[:, None] != step] = np.nan
@@ -108,18 +120,20 @@ class PackedBits:
             return PackedBits(packed, count, steps, width, tuple(postselected), marginal)
 
 
-def _values(bits: NDArray[np.uint8], kind: OutputKind, postselected: tuple[int, ...]) -> Array:
+def _values(
+    bits: NDArray[np.uint8], kind: OutputKind, postselected: tuple[int, ...]
+) -> NDArray[np.int8]:
     if postselected:
         chosen = list(postselected)
         kept = ~np.logical_or.accumulate(bits[:, :, chosen].any(axis=2), axis=1)[..., None]
         values = _values(np.delete(bits, chosen, axis=2), kind, ())
         return np.concatenate([values * kept, kept], axis=2)
     if kind == "z":
-        return 1.0 - 2.0 * bits.astype(np.float64)
+        return 1 - 2 * bits.view(np.int8)
     weights = 1 << np.arange(bits.shape[2])
     outcome = (bits * weights).sum(axis=2)
-    indicator: Array = (outcome[..., None] == np.arange(2 ** bits.shape[2])).astype(np.float64)
-    return indicator
+    indicator: NDArray[np.int8] = outcome[..., None] == np.arange(2 ** bits.shape[2])
+    return indicator.view(np.int8)
 
 
 def _chunks(count: NDArray[np.int64], size: int) -> list[tuple[int, int]]:
@@ -127,6 +141,6 @@ def _chunks(count: NDArray[np.int64], size: int) -> list[tuple[int, int]]:
     borders = [0, *(np.flatnonzero(np.diff(count)) + 1), len(count)]
     chunks = []
     for first, last in pairwise(borders):
-        rows = max(1, CHUNK_BYTES // max(1, 8 * size * int(count[first]))) if last > first else 1
+        rows = max(1, CHUNK_BYTES // max(1, 4 * size * int(count[first]))) if last > first else 1
         chunks += [(start, min(start + rows, last)) for start in range(first, last, rows)]
     return chunks

@@ -84,3 +84,12 @@ class SupportsExact(Protocol):
     def forward(self, unrolled: UnrolledCircuit, angles: Array, kind: OutputKind) -> Array:
         """Exact outputs `[B, T, K]` at angles `[B, O]`."""
         ...
+
+
+@runtime_checkable
+class SupportsOtherISA(Protocol):
+    """An executor that runs a circuit that was transpiled before."""
+
+    def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
+        """Use this transpiled circuit from now on."""
+        ...

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import final
 
 from qiskit.circuit import (
-    ClassicalRegister,
     Clbit,
     ControlFlowOp,
     IfElseOp,
@@ -51,12 +50,6 @@ class FlatOperation:
     qubits: tuple[int, ...]
     bit: Clbit | None = None
     asked: Asked | None = None
-
-
-def register_of(circuit: QuantumCircuit, name: str) -> ClassicalRegister:
-    """A classical register by name."""
-    (register,) = (r for r in circuit.cregs if r.name == name)
-    return register
 
 
 def narrowed(circuit: QuantumCircuit) -> QuantumCircuit:

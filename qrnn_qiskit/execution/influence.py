@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, final
 
 import numpy as np
@@ -21,10 +22,10 @@ from qrnn_qiskit.circuit.light_cone import DIAGONAL, IDENTITY, Letters, advance
 from qrnn_qiskit.circuit.rewrite import Rotation, is_parametrized, pauli_rotations
 from qrnn_qiskit.circuit.step import Item
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
-from qrnn_qiskit.execution.flat import flat_operations, register_of
+from qrnn_qiskit.execution.flat import flat_operations
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.reset import with_plain_names
-from qrnn_qiskit.occurrence import OccurrenceTable
+from qrnn_qiskit.occurrence import Mask, OccurrenceTable, Reach
 
 VIRTUAL: Final = ("rz", "rotation Z")
 SOME: Final = Condition((), 0)
@@ -42,9 +43,18 @@ def noisy_occurrences(
         isa: the circuit that runs.
         over_rotations: gates that follow each gate of a name.
     """
-    parts = list(_parts(unrolled, isa, over_rotations or {}))
+    return replace(
+        unrolled.occurrences,
+        reach=Reach(partial(_noisy_influence, unrolled, isa, over_rotations or {})),
+    )
+
+
+def _noisy_influence(
+    unrolled: UnrolledCircuit, isa: ISACircuit, over_rotations: Mapping[str, Gate]
+) -> Mask:
+    parts = list(_parts(unrolled, isa, over_rotations))
     postselected = frozenset(unrolled.cell.postselected)
-    mask = np.zeros(unrolled.occurrences.influence.shape, dtype=bool)
+    mask = np.zeros((len(unrolled.occurrences), unrolled.num_steps), dtype=bool)
     size = len(isa.qubits) + isa.circuit.num_clbits
     forward = _Walker([DIAGONAL] * size, backward=False)
     live = [forward.changes(part, observed=False) for part in parts]
@@ -54,7 +64,7 @@ def noisy_occurrences(
             observed = part.step == output or (part.step < output and part.bit in postselected)
             if backward.changes(part, observed) and alive:
                 mask[list(part.occurrences), output] = True
-    return replace(unrolled.occurrences, influence=mask)
+    return mask
 
 
 @final
@@ -86,10 +96,11 @@ def _parts(
 ) -> Iterator[_Part]:
     circuit = with_plain_names(isa.compact)
     index = {name: i for i, name in enumerate(unrolled.occurrences.names)}
+    registers = {register.name: register for register in circuit.cregs}
     place_of = {
         bit: (step, k)
         for step in range(unrolled.num_steps)
-        for k, bit in enumerate(register_of(circuit, f"step_{step}"))
+        for k, bit in enumerate(registers[f"step_{step}"])
     }
     kinds: dict[tuple[str, tuple[float, ...], bool], Item] = {}
 

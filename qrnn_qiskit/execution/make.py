@@ -8,6 +8,7 @@ from typing import cast
 
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.execution.devices import Devices
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import TranspileOptions
 from qrnn_qiskit.execution.noise import Noise, device_noise
@@ -26,6 +27,9 @@ def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
         SpecError: for an unknown backend, or noise on a device.
         BackendError: if the device is unknown.
     """
+    if len(backend.names) > 1:
+        each = [backend.model_copy(update={"name": name}) for name in backend.names]
+        return Devices([make_executor(one, noise) for one in each])
     transpile = _transpile_options(backend)
     if backend.name == "exact":
         return ExactExecutor(
@@ -60,7 +64,8 @@ def make_executor(backend: BackendSpec, noise: NoiseSpec | None) -> Executor:
 
 def has_reference(backend: BackendSpec) -> bool:
     """Whether the exact engine can say what a backend's shots scatter around: not for devices."""
-    return backend.name in SIMULATORS or backend.name.startswith("fake_")
+    alone = len(backend.names) == 1
+    return backend.name in SIMULATORS or (alone and backend.name.startswith("fake_"))
 
 
 def make_reference(backend: BackendSpec, noise: NoiseSpec | None) -> ExactExecutor:

@@ -18,7 +18,7 @@ from qrnn_qiskit.engine.program import Channel, Operation, Program, Reset, Rotat
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.bit_wires import BitWires
 from qrnn_qiskit.execution.controlled import Control
-from qrnn_qiskit.execution.flat import Asked, flat_operations, register_of
+from qrnn_qiskit.execution.flat import Asked, flat_operations
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.noise import Noise
 from qrnn_qiskit.execution.noise.insert import noisy_circuit
@@ -89,12 +89,14 @@ class _Compiler:
         # The same few gates and errors recur at every step.
         self._gates: dict[tuple[str, tuple[float, ...]], Array] = {}
         self._errors: dict[int, Array] = {}
+        self._channels: dict[tuple[int, tuple[int, ...]], Channel] = {}
 
     def compile(self, circuit: QuantumCircuit) -> CompiledProgram:
+        registers = {register.name: register for register in circuit.cregs}
         places = {
             bit: (step, k)
             for step in range(self._unrolled.num_steps)
-            for k, bit in enumerate(register_of(circuit, f"step_{step}"))
+            for k, bit in enumerate(registers[f"step_{step}"])
         }
         flat = list(flat_operations(circuit))
         wires = BitWires(
@@ -166,8 +168,14 @@ class _Compiler:
                 self._add_gate(piece.operation, on, control)
 
     def _add_channel(self, ptm: Array, qubits: tuple[int, ...], control: Control | None) -> None:
-        channel = Channel(ptm, qubits) if control is None else control.channel(ptm, qubits)
-        self._operations.append(channel)
+        if control is not None:
+            self._operations.append(control.channel(ptm, qubits))
+            return
+        # Keys hold the matrix's identity: the channel keeps it alive.
+        key = id(ptm), qubits
+        if key not in self._channels:
+            self._channels[key] = Channel(ptm, qubits)
+        self._operations.append(self._channels[key])
 
     def _add_angle(self, angle: ParameterExpression, factor: float) -> int:
         number = len(self._offset)

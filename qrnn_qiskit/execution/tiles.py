@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,24 @@ from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.layout import Costs, placements, used_qubits
 from qrnn_qiskit.spec.backend import TileChoice
 
+if TYPE_CHECKING:
+    from qrnn_qiskit.execution.executor import Executor
+
 WORST: Final = 3.0  # errors expected in a tile, over those of the best place
 MOST_PLACES: Final = 4000  # the best of all, bounds the table of conflicts
 TRIALS: Final = 5000
 Places = NDArray[np.int64]
+
+
+@runtime_checkable
+class SupportsSingle(Protocol):
+    """A device that can run the best copy of a tiled circuit alone."""
+
+    def single(self) -> Executor:
+        """The same device, with one copy where this one has several."""
+        ...
+
+
 Array = NDArray[np.float64]
 
 

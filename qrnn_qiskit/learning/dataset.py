@@ -82,6 +82,7 @@ class Splits:
         present: for each target, the feature that holds its variable's value at the same step
             (what persistence repeats); None where there is none.
         series: how new tables become sequences; None for data that were sequences already.
+        horizon: steps from a feature to its target in a series; None where steps are no times.
     """
 
     train: Dataset
@@ -91,6 +92,7 @@ class Splits:
     target_names: tuple[str, ...]
     present: tuple[int | None, ...]
     series: SeriesFormat | None = None
+    horizon: int | None = None
 
     @property
     def scaling(self) -> Scaling | None:
@@ -100,7 +102,8 @@ class Splits:
     @property
     def info(self) -> DataInfo:
         """What must be stored to prepare new data in the same way."""
-        return DataInfo(self.feature_names, self.target_names, self.scaling, self.series)
+        horizon = self.horizon if self.series is None else self.series.horizon
+        return DataInfo(self.feature_names, self.target_names, self.scaling, self.series, horizon)
 
 
 @final
@@ -112,6 +115,7 @@ class DataInfo:
     target_names: tuple[str, ...] = ()
     scaling: Scaling | None = None
     series: SeriesFormat | None = None
+    horizon: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -129,6 +133,7 @@ class DataInfo:
             "target_names": list(self.target_names),
             "scaling": None if self.scaling is None else self.scaling.to_dict(),
             "series": series,
+            "horizon": self.horizon,
         }
 
     @classmethod
@@ -142,4 +147,5 @@ class DataInfo:
             tuple(saved["target_names"]),
             None if scaling is None else Scaling.from_dict(scaling),
             series,
+            saved.get("horizon"),
         )

@@ -1,4 +1,4 @@
-"""The registries of data sets, losses and optimizers, and what their entries offer."""
+"""The registries of data sets, losses, optimizers and baselines, and what their entries offer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar, Final, Literal, Protocol, final, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from qrnn_qiskit.learning.dataset import Splits
+from qrnn_qiskit.learning.dataset import Dataset, Splits
 from qrnn_qiskit.registry import Registry
 
 Array = NDArray[np.float64]
@@ -19,6 +19,7 @@ Objective = Callable[[Array], tuple[float, Array]]
 DATASETS: Final = Registry("qrnn_qiskit.learning.datasets", "data")
 LOSSES: Final = Registry("qrnn_qiskit.learning.losses", "loss")
 OPTIMIZERS: Final = Registry("qrnn_qiskit.learning.optimizers", "optimizer")
+BASELINES: Final = Registry("qrnn_qiskit.learning.baselines", "training", "baselines")
 
 
 class DataSource(Protocol):
@@ -187,4 +188,54 @@ class ReadoutSolver(Protocol):
         self, inputs: Array, targets: Array, validation: tuple[Array, Array] | None
     ) -> ReadoutFit:
         """From outputs `[n, K]` to targets `[n, M]`; `validation` is another such pair."""
+        ...
+
+
+Kind = Literal["values", "labels", "label_sequences", "both"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class BaselineTask:
+    """What a baseline has to predict, and what it may learn from.
+
+    Attributes:
+        splits: training and validation parts.
+        data: sequences to predict, of the same number of steps; no targets may be used but those
+            that are known by then.
+        mask: `[T]` steps that count.
+        num_classes: of labels; 0 for values.
+        num_parameters: trained numbers of the network, for models of a like size.
+        seed: of random initial weights.
+    """
+
+    splits: Splits
+    data: Dataset
+    mask: Mask
+    num_classes: int
+    num_parameters: int
+    seed: int
+
+    @property
+    def num_outputs(self) -> int:
+        """M: classes, or values of a step."""
+        return self.num_classes or int(self.splits.train.targets.shape[2])
+
+
+class Baseline(Protocol):
+    """A forecast to compare the network with.
+
+    Attributes:
+        title: its name in a report.
+        key: the array's name in a run directory.
+        kind: what it predicts: "values", "labels" (probabilities of classes), "label_sequences"
+            (labels, where several steps are read), or "both" values and labels.
+    """
+
+    title: ClassVar[str]
+    key: ClassVar[str]
+    kind: ClassVar[Kind]
+
+    def predict(self, task: BaselineTask) -> Array:
+        """Predictions or probabilities `[N, T, M]`, at step t from features up to t."""
         ...

@@ -16,18 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from qrnn_qiskit.errors import RunError
-from qrnn_qiskit.plot.style import GUIDE, house_style, logarithmic, thousands
+from qrnn_qiskit.plot.style import GUIDE, LINES, house_style, logarithmic, thousands
 
-# Okabe and Ito's palette, with markers so that no line depends on its colour alone.
-LINES: Final = (
-    ("#0072B2", "o"),
-    ("#D55E00", "s"),
-    ("#009E73", "^"),
-    ("#CC79A7", "D"),
-    ("#E69F00", "v"),
-    ("#56B4E9", "P"),
-    ("#000000", "X"),
-)
 SWEEP: Final = "central difference, h = "
 Entries = Sequence[dict[str, Any]]
 Lines = dict[str, tuple[str, str]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Final
 
 from matplotlib.artist import Artist
@@ -20,6 +21,7 @@ from qrnn_qiskit.plot.style import (
 )
 
 _MAX_DOTS: Final = 400
+_LEGEND_COLUMNS: Final = 5
 
 
 def plot_forecast(
@@ -49,12 +51,14 @@ def plot_forecast(
         label="truth",
     )
     baselines: list[Artist] = []
-    for baseline, values in predictions.baselines.items():
+    for (baseline, values), (color, dashes) in zip(
+        predictions.baselines.items(), cycle(BASELINES), strict=False
+    ):
         baselines += ax.plot(
             series.time,
             values[at],
-            color=BASELINES[baseline],
-            linestyle=(0, (4, 1.2)),
+            color=color,
+            linestyle=dashes,
             linewidth=0.9,
             label=_label(baseline, predictions, values, target),
         )
@@ -89,7 +93,7 @@ def plot_forecast(
     artists = [*truth, *model, *baselines]
     ax.legend(
         handles=artists,
-        ncols=len(artists),
+        ncols=min(len(artists), _LEGEND_COLUMNS),
         loc="upper left",
         bbox_to_anchor=(0.0, -0.11 if series.dated else -0.2),
         borderaxespad=0.0,
@@ -101,4 +105,4 @@ def plot_forecast(
 def _label(name: str, predictions: Predictions, values: Array, target: int) -> str:
     only = slice(target, target + 1)
     error = rmse(values[:, :, only], predictions.targets[:, :, only], predictions.mask)
-    return f"{name}, RMSE {error:.3g}"
+    return f"{name.replace('_', ' ')}, RMSE {error:.3g}"

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, final
 
+import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.plot.forecast import plot_forecast
-from qrnn_qiskit.plot.history import plot_gradient_norm, plot_loss
+from qrnn_qiskit.plot.history import (
+    plot_gradient_norm,
+    plot_loss,
+    plot_signal_to_noise,
+    plot_spending,
+)
+from qrnn_qiskit.plot.outputs import plot_outputs, plot_survival
 from qrnn_qiskit.plot.record import RunRecord, read_record
 from qrnn_qiskit.plot.style import house_style
 
@@ -22,7 +33,7 @@ _DPI: Final = 160
 
 
 def plot_run(run_dir: Path, out: Path | None = None) -> list[Path]:
-    """Draw a run's `summary.png`: forecast against truth, loss and gradient norm against steps.
+    """Draw a run's `summary.png`: forecast against truth, training, spending, outputs.
 
     Args:
         run_dir: the run.
@@ -35,7 +46,7 @@ def plot_run(run_dir: Path, out: Path | None = None) -> list[Path]:
         RunError: when it is no run directory, holds nothing to draw, or `out` cannot be written.
     """
     record = read_record(run_dir)
-    if record.history is None and record.predictions is None:
+    if record.history is None and record.predictions is None and record.outputs is None:
         raise RunError(f"{run_dir} has nothing to draw yet: it holds no step and no prediction")
     path = (run_dir if out is None else out) / "summary.png"
     with house_style():
@@ -49,9 +60,11 @@ def plot_run(run_dir: Path, out: Path | None = None) -> list[Path]:
 
 
 def draw_summary(record: RunRecord) -> Figure:
-    """The figure: a row for each target's forecast, and a row for the training."""
-    num_targets = 0 if record.predictions is None else record.predictions.targets.shape[2]
-    num_rows = num_targets + (record.history is not None)
+    """The figure: a row for each target's forecast, then the training and the circuit's outputs."""
+    found = panels(record)
+    wide = [panel for panel in found if panel.wide]
+    narrow = [panel for panel in found if not panel.wide]
+    num_rows = len(wide) + -(-len(narrow) // 2)
     figure = Figure(
         figsize=(_WIDTH_IN, _ROW_IN * num_rows + _TITLE_IN),
         layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06),
@@ -59,13 +72,66 @@ def draw_summary(record: RunRecord) -> Figure:
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(num_rows, 2)
     figure.suptitle(record.name)
-    if record.predictions is not None:
-        for m in range(num_targets):
-            name = record.target_names[m] if m < len(record.target_names) else None
-            plot_forecast(
-                record.predictions, ax=figure.add_subplot(grid[m, :]), target=m, name=name
-            )
-    if record.history is not None:
-        plot_loss(record.history, ax=figure.add_subplot(grid[-1, 0]), best_step=record.best_step)
-        plot_gradient_norm(record.history, ax=figure.add_subplot(grid[-1, 1]))
+    for row, panel in enumerate(wide):
+        panel.draw(ax=figure.add_subplot(grid[row, :]))
+    for i, panel in enumerate(narrow):
+        row, column = divmod(i, 2)
+        panel.draw(ax=figure.add_subplot(grid[len(wide) + row, column]))
     return figure
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One picture of a run.
+
+    Attributes:
+        about: what it shows, for people who cannot see it.
+        draw: draws on `ax`.
+        wide: it needs the whole width.
+    """
+
+    about: str
+    draw: Callable[..., list[Artist]]
+    wide: bool = False
+
+
+def panels(record: RunRecord) -> list[Panel]:
+    """The pictures that a run has something for."""
+    found: list[Panel] = []
+    predictions, history, outputs = record.predictions, record.history, record.outputs
+    if predictions is not None:
+        for m in range(predictions.targets.shape[2]):
+            name = record.target_names[m] if m < len(record.target_names) else None
+            draw = partial(plot_forecast, predictions, target=m, name=name)
+            about = f"Forecast of {name or f'target {m + 1}'} on held-out data, truth and baselines"
+            found.append(Panel(about, draw, wide=True))
+    if history is not None:
+        found += [
+            Panel(
+                f"Training loss, {history.loss[0]:.3g} at first and {history.loss[-1]:.3g} at last",
+                partial(plot_loss, history, best_step=record.best_step),
+            ),
+            Panel("Norm of the gradient at each step", partial(plot_gradient_norm, history)),
+        ]
+        if np.any(history.shots > 0):
+            limit = (record.job.get("budget") or {}).get("shots")
+            about = f"Shots spent, {history.shots[-1]:,.0f} in all"
+            found.append(Panel(about, partial(plot_spending, history, limit=limit)))
+        if history.signal_to_noise is not None:
+            found.append(
+                Panel(
+                    "Signal-to-noise ratio of each weight's gradient at each step",
+                    partial(plot_signal_to_noise, history, weights=record.weight_names),
+                )
+            )
+    if outputs is not None:
+        found.append(Panel("Outputs of the circuit at each step", partial(plot_outputs, outputs)))
+        if outputs.survival is not None:
+            found.append(
+                Panel(
+                    "Fraction of the shots that post-selection keeps, at each step",
+                    partial(plot_survival, outputs),
+                )
+            )
+    return found

@@ -20,7 +20,24 @@ from matplotlib.ticker import (
 TRUTH: Final = "#000000"
 MODEL: Final = "#0072B2"
 VALIDATION: Final = "#D55E00"
-BASELINES: Final = {"persistence": "#8C8C8C", "ridge": "#CC79A7"}
+# Each with dashes of its own, so that no line depends on its colour alone.
+BASELINES: Final = (
+    ("#8C8C8C", (0, (4, 1.2))),
+    ("#CC79A7", (0, (4, 1.2, 1, 1.2))),
+    ("#009E73", (0, (1, 1.2))),
+    ("#E69F00", (0, (7, 1.2))),
+    ("#56B4E9", (0, (7, 1.2, 1, 1.2))),
+)
+# Okabe and Ito's palette with markers, for methods or runs side by side.
+LINES: Final = (
+    ("#0072B2", "o"),
+    ("#D55E00", "s"),
+    ("#009E73", "^"),
+    ("#CC79A7", "D"),
+    ("#E69F00", "v"),
+    ("#56B4E9", "P"),
+    ("#000000", "X"),
+)
 GUIDE: Final = "#666666"
 
 BAND_ALPHA: Final = 0.25
@@ -82,9 +99,10 @@ def logarithmic(ax: Axes, axis: Literal["x", "y"] = "y") -> None:
     scale.set_minor_formatter(NullFormatter())
 
 
-def thousands(ax: Axes) -> None:
-    """Numbers such as 400k on the x axis."""
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _number(value)))
+def thousands(ax: Axes, axis: Literal["x", "y"] = "x") -> None:
+    """Numbers such as 400k on an axis."""
+    scale: XAxis | YAxis = ax.xaxis if axis == "x" else ax.yaxis
+    scale.set_major_formatter(FuncFormatter(lambda value, _: _number(value)))
 
 
 def _number(value: float) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 
 from qrnn_qiskit.circuit import FAMILIES, Cell, UnrolledCircuit, build_cell, load_cell, unroll
 from qrnn_qiskit.circuit.export import to_qasm
+from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.dead_weights import dead_weights
+from qrnn_qiskit.spec.job import Job
 from qrnn_qiskit.spec.library import available, find
 
 DRAWN_STEPS = 2
@@ -72,6 +74,11 @@ def describe_cell(source: str, num_steps: int) -> dict[str, Any]:
     }
 
 
+def drawn_cell(source: str, num_steps: int) -> UnrolledCircuit:
+    """A cell unrolled over as many of `num_steps` as a drawing shows."""
+    return unroll(resolve_cell(source), min(num_steps, DRAWN_STEPS))
+
+
 def check_cell(source: str) -> dict[str, Any]:
     """Whether a cell is fit: raises what is wrong, returns what is worth knowing.
 
@@ -98,6 +105,20 @@ def export_cell(family: str, options: Mapping[str, Any] | None = None) -> str:
     settings = ", ".join(f"{key} = {value}" for key, value in (options or {}).items())
     comment = f"{family}({settings})" if settings else family
     return to_qasm(build_cell(family, options), comment)
+
+
+def check_for_device(job: Job) -> None:
+    """Refuse a family's cell that no device can run, before anything is sent there.
+
+    Raises:
+        SpecError: with what it would cost.
+    """
+    if not job.backend.is_service or job.cell.name is None:
+        return
+    family = FAMILIES.build(job.cell.name, job.cell.options)
+    problem = family.device_problem() if hasattr(family, "device_problem") else None
+    if problem is not None:
+        raise SpecError(problem)
 
 
 def _sizes(cell: Cell) -> dict[str, Any]:

@@ -6,9 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final, final
 
-from qrnn_qiskit.circuit import UnrolledCircuit
+import numpy as np
+from numpy.typing import NDArray
+
+from qrnn_qiskit.angle_map import Index
+from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BudgetError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
+from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import (
     device_duration,
@@ -20,7 +25,9 @@ from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_servi
 from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.method import method_name
+from qrnn_qiskit.run.service.spending import HOUR_S
 from qrnn_qiskit.run.setup import Setup
+from qrnn_qiskit.spec.backend import BudgetSpec
 
 _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 
@@ -28,7 +35,7 @@ _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 @final
 @dataclass(frozen=True, slots=True)
 class EvaluationCost:
-    """One evaluation: its rows, the shots of all of them, and its QPU jobs.
+    """One evaluation: its rows, the shots of all of them, its QPU jobs and their seconds.
 
     An execution brings a shot on each of the device's tiles.
     """
@@ -36,6 +43,8 @@ class EvaluationCost:
     rows: int
     shots: int
     jobs: int = 0
+    seconds: float = 0.0
+    executions: int = 0
 
 
 def gradient_cost(setup: Setup, batch: int) -> EvaluationCost:
@@ -47,15 +56,14 @@ def gradient_cost(setup: Setup, batch: int) -> EvaluationCost:
     if isinstance(setup.rule, Adjoint):
         return EvaluationCost(0, 0)
     plan, shots = setup.shots.apply(setup.rule.plan(setup.problem(batch)))
-    jobs = _jobs(setup, plan.total_repeats, shots)
-    return EvaluationCost(plan.num_rows, plan.total_repeats * (shots or 0), jobs)
+    return _cost(setup, plan.sequence, plan.repeats, shots)
 
 
 def forecast_cost(setup: Setup, sequences: int, shots: int | None) -> EvaluationCost:
     """Cost of one forecast of some sequences."""
     if shots is not None:
         shots = whole_shots(shots, num_tiles(setup))
-    return EvaluationCost(sequences, sequences * (shots or 0), _jobs(setup, sequences, shots))
+    return _cost(setup, np.arange(sequences), np.ones(sequences, dtype=np.int64), shots)
 
 
 def num_tiles(setup: Setup) -> int:
@@ -63,40 +71,72 @@ def num_tiles(setup: Setup) -> int:
     return setup.shots.tiles
 
 
-def _jobs(setup: Setup, rows: int, shots: int | None) -> int:
-    if not rows or not shots:
-        return 0
-    return len(as_service(setup.executor).blocks(setup.unrolled, rows, shots))
+def _cost(
+    setup: Setup, sequence: Index, repeats: NDArray[np.int64], shots: int | None
+) -> EvaluationCost:
+    """Cost of rows of some sequences, shared out to the devices."""
+    shots = shots or 0
+    members = members_of(setup.executor)
+    rows = np.bincount(sequence % len(members), repeats, len(members)).astype(int).tolist()
+    jobs, seconds = 0, 0.0
+    for member, own in zip(members, rows, strict=True):
+        if own and shots:
+            count = len(as_service(member).blocks(setup.unrolled, own, shots))
+            each = execution_seconds(member, setup.unrolled)
+            jobs += count
+            if each:
+                seconds += SECONDS_PER_JOB * count + each * own * shots / num_tiles(setup)
+    executions = sum(rows) * shots // num_tiles(setup)
+    return EvaluationCost(len(sequence), sum(rows) * shots, jobs, seconds, executions)
+
+
+def tile_check_cost(setup: Setup) -> list[EvaluationCost]:
+    """Cost of looking for crosstalk: the first minibatch on all tiles, and on one."""
+    executions = setup.job.backend.tile_check
+    if executions is None:
+        return []
+    found = []
+    for member in members_of(setup.executor):
+        rows = setup.batch_size
+        each = execution_seconds(member, setup.unrolled)
+        for tiles in (num_tiles(setup), 1):
+            jobs = len(
+                as_service(member).blocks(setup.unrolled, rows, executions * num_tiles(setup))
+            )
+            seconds = SECONDS_PER_JOB * jobs + each * rows * executions
+            found.append(
+                EvaluationCost(rows, rows * executions * tiles, jobs, seconds, rows * executions)
+            )
+    return found
 
 
 def rep_delay_s(setup: Setup) -> float:
-    """Seconds between two executions on the device."""
-    return _rep_delay_s(setup.executor)
-
-
-def _rep_delay_s(executor: Executor) -> float:
-    return float(getattr(executor, "rep_delay_s", REP_DELAY_S))
-
-
-def seconds_per_execution(setup: Setup) -> float:
-    """Predicted seconds on the device for one execution of one row; 0 on simulators."""
-    return execution_seconds(setup.executor, setup.unrolled)
+    """Seconds between two executions on the (first) device."""
+    return float(getattr(members_of(setup.executor)[0], "rep_delay_s", REP_DELAY_S))
 
 
 def execution_seconds(executor: Executor, unrolled: UnrolledCircuit) -> float:
-    """Predicted seconds on an executor's device for one execution; 0 on simulators."""
+    """Predicted seconds on a device for one execution of one row; 0 on simulators."""
     target = getattr(executor, "target", None)
     if target is None:
         return 0.0
-    return _rep_delay_s(executor) + (device_duration(executor.isa(unrolled), target) or 0.0)
+    duration = device_duration(executor.isa(unrolled), target)
+    return float(getattr(executor, "rep_delay_s", REP_DELAY_S)) + (duration or 0.0)
 
 
-def qpu_seconds(setup: Setup, evaluation: EvaluationCost) -> float:
-    """Predicted seconds on the device of one evaluation; 0 on simulators."""
+def seconds_per_execution(setup: Setup) -> float:
+    """`execution_seconds`, on average over several devices."""
+    members = members_of(setup.executor)
+    each = [execution_seconds(member, setup.unrolled) for member in members]
+    return sum(each) / len(each)
+
+
+def qpu_seconds(setup: Setup, shots: int) -> float:
+    """Predicted seconds on the device of shots in one QPU job; 0 on simulators."""
     each = seconds_per_execution(setup)
-    if not each or not evaluation.shots:
+    if not each or not shots:
         return 0.0
-    return SECONDS_PER_JOB * evaluation.jobs + each * evaluation.shots / num_tiles(setup)
+    return SECONDS_PER_JOB + each * shots / num_tiles(setup)
 
 
 def plan_job(setup: Setup) -> dict[str, Any]:
@@ -129,11 +169,13 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         parts = [(1, gradient)]
     else:
         parts = [(1, forecast_cost(setup, train, setup.forward_shots))]
+    if job.kind == "train":
+        parts += [(1, part) for part in tile_check_cost(setup)]
     shots = sum(times * part.shots for times, part in parts)
-    executions = shots // num_tiles(setup)
-    seconds = sum(times * qpu_seconds(setup, part) for times, part in parts)
+    executions = sum(times * part.executions for times, part in parts)
+    seconds = sum(times * part.seconds for times, part in parts)
     isa = setup.executor.isa(setup.unrolled)
-    duration = seconds_per_execution(setup)
+    duration = execution_seconds(members_of(setup.executor)[0], setup.unrolled)
     jobs = sum(times * part.jobs for times, part in parts)
     return {
         "kind": job.kind,
@@ -152,20 +194,54 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "jobs": jobs,
         "shots_total": shots,
         "qpu_seconds": round(seconds, 1),
+        **_money(job.budget, seconds),
         "budget_shots": job.budget.shots,
         "budget_qpu_seconds": job.budget.qpu_seconds,
-        "within_budget": _over(job.budget.shots, shots) is None
-        and _over(job.budget.qpu_seconds, seconds) is None,
+        "within_budget": not any(
+            over(limit, value)
+            for _, limit, value in _limits(setup, shots, seconds, jobs, executions)
+        ),
         **_of_the_target(setup),
         "exact": isinstance(setup.executor, ExactExecutor) and shots == 0,
         **_on_device(setup, jobs, executions),
-        **_of_tiles(setup, jobs, shots),
+        **_of_tiles(setup, jobs, shots, executions),
     }
 
 
-def _of_tiles(setup: Setup, jobs: int, shots: int) -> dict[str, Any]:
+def _money(budget: BudgetSpec, seconds: float) -> dict[str, Any]:
+    """The price, where the job says what a QPU second costs."""
+    if budget.money_per_second is None:
+        return {}
+    return {"money": round(seconds * budget.money_per_second, 2), "budget_money": budget.money}
+
+
+def _limits(
+    setup: Setup,
+    shots: int,
+    seconds: float,
+    jobs: int | None = None,
+    executions: int | None = None,
+) -> list[tuple[str, float | None, float]]:
+    """Key, limit and predicted value of all that a budget bounds."""
+    budget = setup.job.budget
+    return [
+        ("budget.shots", budget.shots, shots),
+        (
+            "budget.executions",
+            budget.executions,
+            -(-shots // num_tiles(setup)) if executions is None else executions,
+        ),
+        ("budget.qpu_jobs", budget.qpu_jobs, jobs or 0),
+        ("budget.qpu_seconds", budget.qpu_seconds, round(seconds, 1)),
+        ("budget.money", budget.money, round(seconds * (budget.money_per_second or 0.0), 2)),
+        # Queues cannot be predicted: this is what the run takes without any.
+        ("budget.wall_hours", budget.wall_hours, float(f"{seconds / HOUR_S:.3g}")),
+    ]
+
+
+def _of_tiles(setup: Setup, jobs: int, shots: int, executions: int) -> dict[str, Any]:
     """Where the tiles are, what goes wrong on each, and what they save."""
-    executor: Any = setup.executor
+    executor: Any = members_of(setup.executor)[0]
     isa = executor.isa(setup.unrolled)
     if not isa.tiles:
         return {}
@@ -176,13 +252,16 @@ def _of_tiles(setup: Setup, jobs: int, shots: int) -> dict[str, Any]:
         "tile_qubits": [list(tile) for tile in isa.tiles],
         "tile_errors": [round(error, 4) for error in errors],
         "tiles_left_out": f"where more than {WORST:g} times the least errors are predicted",
-        "executions_total": shots // isa.num_tiles,
+        "executions_total": executions,
         "qpu_seconds_without_tiles": round(alone, 1),
     }
 
 
 def _on_device(setup: Setup, jobs: int, executions: int) -> dict[str, Any]:
     """What only devices have: coherence, delays between executions, an account."""
+    members = members_of(setup.executor)
+    if len(members) > 1:
+        return {"devices": [_one_of_several(member, setup.unrolled) for member in members]}
     target = getattr(setup.executor, "target", None)
     if target is None:
         return {}
@@ -205,9 +284,21 @@ def _on_device(setup: Setup, jobs: int, executions: int) -> dict[str, Any]:
     return found
 
 
+def _one_of_several(executor: Executor, unrolled: UnrolledCircuit) -> dict[str, Any]:
+    isa, target = executor.isa(unrolled), getattr(executor, "target", None)
+    return {
+        "name": executor.name,
+        "physical_qubits": list(isa.qubits),
+        "predicted_error": None
+        if target is None
+        else round(predicted_error(isa.circuit, target), 4),
+        "execution_us": round(execution_seconds(executor, unrolled) * 1e6, 1),
+    }
+
+
 def _of_the_target(setup: Setup) -> dict[str, Any]:
     """How the device, simulated or not, measures and resets, and what the circuit loses there."""
-    executor = setup.executor
+    executor = members_of(setup.executor)[0]
     noise = getattr(executor, "noise", None)
     target = getattr(executor, "target", None) or (noise.target if noise else None)
     if target is None:
@@ -235,78 +326,66 @@ def check_budget(setup: Setup) -> None:
             f"the job file: [budget] qpu_seconds = {math.ceil(plan['qpu_seconds'] * _SUGGESTED)}, "
             "or give it by --set budget.qpu_seconds=...; nothing was submitted"
         )
-    jobs = setup.job.budget.qpu_jobs
-    if jobs is not None and plan["jobs"] > jobs:
-        raise BudgetError(
-            f"the job needs {plan['jobs']:,} of budget.qpu_jobs = {jobs:,}: take fewer steps "
-            "(training.steps) or validations (training.validate_every), or raise the budget; "
-            "nothing was submitted"
-        )
-    check_budget_of(setup, plan["shots_total"], plan["qpu_seconds"])
+    check_budget_of(
+        setup,
+        plan["shots_total"],
+        plan["qpu_seconds"],
+        plan["jobs"],
+        plan.get("executions_total"),
+    )
 
 
-def check_budget_of(setup: Setup, shots: int, seconds: float) -> None:
+def check_budget_of(
+    setup: Setup,
+    shots: int,
+    seconds: float,
+    jobs: int | None = None,
+    executions: int | None = None,
+) -> None:
     """Refuse work of so many shots and predicted QPU seconds if the budget is smaller.
+
+    Args:
+        setup: with the budget.
+        shots: over all rows.
+        seconds: predicted QPU seconds.
+        jobs: QPU jobs, if any.
+        executions: those of the shots by default.
 
     Raises:
         BudgetError: by how much, and what to change.
     """
-    budget = setup.job.budget
-    for key, limit, cost in (
-        ("budget.shots", budget.shots, shots),
-        ("budget.qpu_seconds", budget.qpu_seconds, seconds),
-    ):
-        excess = _over(limit, cost)
+    for key, limit, cost in _limits(setup, shots, seconds, jobs, executions):
+        excess = over(limit, cost)
         if excess is not None:
             raise BudgetError(
-                f"the job needs {cost:,} of {key} = {limit:,}, {excess:.3g} times the budget: take "
-                "fewer shots (backend.shots), steps (training.steps) or sequences "
-                "(training.batch_size), or raise the budget; nothing was submitted"
+                f"the job needs {cost:,} of {key} = {limit:,}, {excess:.3g} times the budget: "
+                f"{_remedy(setup, key, excess, seconds, jobs or 0)}, or raise the budget; nothing "
+                "was submitted"
             )
 
 
-@final
-class Account:
-    """What a run has spent, held against its budget.
-
-    The plan before the start is an estimate: minimizers choose how often they evaluate.
-
-    Attributes:
-        shots: since the start of the run.
-        qpu_seconds: predicted, since the start of the run.
-    """
-
-    def __init__(self, setup: Setup) -> None:
-        self.shots = 0
-        self.qpu_seconds = 0.0
-        self._setup = setup
-
-    def resume(self, shots: int, qpu_seconds: float) -> None:
-        """Go on from what an interrupted run had spent."""
-        self.shots, self.qpu_seconds = shots, qpu_seconds
-
-    def charge(self, shots: int) -> None:
-        """Pay for one evaluation.
-
-        Raises:
-            BudgetError: if the budget does not allow it; nothing is paid then.
-        """
-        budget = self._setup.job.budget
-        seconds = self.qpu_seconds + qpu_seconds(self._setup, EvaluationCost(0, shots, 1))
-        shots += self.shots
-        # On a real device the ledger, which knows the charges, holds the budget.
-        allowed = None if self._setup.job.backend.is_service else budget.qpu_seconds
-        for key, limit, used in (
-            ("budget.shots", budget.shots, shots),
-            ("budget.qpu_seconds", allowed, round(seconds, 1)),
-        ):
-            if _over(limit, used) is not None:
-                raise BudgetError(
-                    f"the next evaluation would take the run to {used:,} of {key} = {limit:,}; "
-                    f"all so far is kept: continue it with --set {key}=MORE"
-                )
-        self.shots, self.qpu_seconds = shots, seconds
+def _remedy(setup: Setup, key: str, excess: float, seconds: float, jobs: int) -> str:
+    """What would make a job fit."""
+    others = "fewer steps (training.steps) or sequences (training.batch_size)"
+    if key == "budget.qpu_jobs":
+        return "take fewer steps (training.steps) or validations (training.validate_every)"
+    fixed = SECONDS_PER_JOB * jobs
+    share = 1 / excess
+    if key in ("budget.qpu_seconds", "budget.money", "budget.wall_hours") and seconds:
+        share = (seconds / excess - fixed) / max(seconds - fixed, 1e-9)
+    backend, gradient = setup.job.backend, setup.job.gradient
+    name, shots = "backend.shots", backend.shots
+    if gradient.shots_total is not None:
+        name, shots = "gradient.shots_total", gradient.shots_total
+    fitting = math.floor((shots or 0) * share) // num_tiles(setup) * num_tiles(setup)
+    if fitting >= 2:
+        return (
+            f"take fewer shots ({name} = {fitting:,} would fit), rows "
+            f'(gradient.method = "random_occurrences"), {others}'
+        )
+    return f'take fewer rows (gradient.method = "random_occurrences"), {others}'
 
 
-def _over(limit: float | None, cost: float) -> float | None:
+def over(limit: float | None, cost: float) -> float | None:
+    """How many times the limit, where that is more than once."""
     return cost / limit if limit is not None and cost > limit else None

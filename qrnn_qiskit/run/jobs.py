@@ -12,7 +12,7 @@ import numpy as np
 from qrnn_qiskit.errors import DataError, RunError
 from qrnn_qiskit.estimate import Estimate
 from qrnn_qiskit.learning.data import load_data, load_new, load_plain
-from qrnn_qiskit.learning.dataset import Splits
+from qrnn_qiskit.learning.dataset import Dataset, Splits
 from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
 from qrnn_qiskit.learning.postselection import survival
 from qrnn_qiskit.run.cost import plan_job as plan_setup
@@ -24,6 +24,7 @@ from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.directory import RunDirectory, is_run
 from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.place import ledger_folder
 from qrnn_qiskit.run.runs import RunResult as RunResult
 from qrnn_qiskit.run.runs import run_job as run_job
 from qrnn_qiskit.run.service.hardware import recorded
@@ -186,23 +187,10 @@ def predict_run(
     Returns:
         `predictions` `[B][T][M]`, `standard_errors` likewise or None, `target_names`, `shots`.
     """
-    directory = RunDirectory.open(Path(run))
-    record = directory.record()
-    if "data" not in record:
-        raise RunError(f"{run} is no training: it has no weights to predict with")
-    # A run predicts without the files that it was trained with.
-    alone = _job_of_run(directory).model_copy(update={"data": None, "initial": InitialSpec()})
-    if alone.gradient.shots_total is not None:  # shared out by the training data's rows
-        alone = override_job(alone, [f"backend.shots={record['forecast_shots']}"])
-    if alone.gradient.method == "adjoint":  # exact only, and a prediction needs no gradient
-        alone = override_job(alone, ["gradient.method=auto"])
-    job = _starting_from(override_job(alone, overrides), directory.path)
+    record, job = trained(run, overrides)
     dataset = load_new(Path(data), record["data"])
-    empty = dataset.sequences(slice(0, 0))
+    setup = setup_on(record, job, dataset)
     names = tuple(record["target_names"])
-    features = tuple(record["data"]["feature_names"])
-    splits = Splits(dataset, empty, empty, features, names, (None,) * len(names))
-    setup = make_setup(job, splits)
     shots = setup.test_shots
     with recorded(setup, run_dir, wait=wait) as submission:
         evaluator = make_evaluator(setup, submission=submission)
@@ -215,6 +203,35 @@ def predict_run(
         "target_names": list(names),
         "shots": shots,
     }
+
+
+def trained(run: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Job]:
+    """The record of a training, and its job with the best weights to start from.
+
+    The job needs none of the files that the run was trained with.
+
+    Raises:
+        RunError: if the run is no training.
+    """
+    directory = RunDirectory.open(Path(run))
+    record = directory.record()
+    if "data" not in record:
+        raise RunError(f"{run} is no training: it has no weights to predict with")
+    alone = _job_of_run(directory).model_copy(update={"data": None, "initial": InitialSpec()})
+    if alone.gradient.shots_total is not None:  # shared out by the training data's rows
+        alone = override_job(alone, [f"backend.shots={record['forecast_shots']}"])
+    if alone.gradient.method == "adjoint":  # exact only, and a prediction needs no gradient
+        alone = override_job(alone, ["gradient.method=auto"])
+    return record, _starting_from(override_job(alone, overrides), directory.path)
+
+
+def setup_on(record: dict[str, Any], job: Job, dataset: Dataset) -> Setup:
+    """What `job` needs to predict sequences prepared as those of a run's record."""
+    empty = dataset.sequences(slice(0, 0))
+    names = tuple(record["target_names"])
+    features = tuple(record["data"]["feature_names"])
+    splits = Splits(dataset, empty, empty, features, names, (None,) * len(names))
+    return make_setup(job, splits)
 
 
 def status_run(run: Path | None = None) -> Any:
@@ -242,14 +259,14 @@ def status_run(run: Path | None = None) -> Any:
     }
     if state is not None:
         status |= health.summary(record["work"].get("weights", []), state.policy)
-    if (directory.path / "ledger.sqlite").exists():
+    if (ledger_folder(directory.path) / "ledger.sqlite").exists():
         ledger = Ledger(directory.path, looking=True)
         try:
             requests = ledger.requests()
         finally:
             ledger.close()
         if job.backend.is_service:
-            status.update(spending(directory.path, job.budget.qpu_seconds))
+            status.update(spending(directory.path, job.budget))
         for name in ("planned", "completed"):
             status[f"requests_{name}"] = sum(entry.state == name for entry in requests)
     return status

@@ -20,6 +20,8 @@ class GradientReport:
         reason: why so, in a few words; empty if the job leaves no choice.
         dead: weights that cannot influence the loss.
         in_noise: weights whose mean gradient over recent steps is smaller than its error.
+        signal_to_noise: of each weight, that mean gradient's size over its error, three digits;
+            None if exact.
     """
 
     method: str
@@ -30,6 +32,7 @@ class GradientReport:
     reason: str
     dead: tuple[str, ...]
     in_noise: tuple[str, ...]
+    signal_to_noise: tuple[float, ...] | None = None
 
 
 @final

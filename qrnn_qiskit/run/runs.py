@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, final
 
 from qrnn_qiskit.circuit.export import to_qasm
-from qrnn_qiskit.errors import PendingError, RunError, SpecError
+from qrnn_qiskit.errors import BudgetError, PendingError, RunError, SpecError
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
-from qrnn_qiskit.run.cost import Account, check_budget
+from qrnn_qiskit.run.account import Account
+from qrnn_qiskit.run.baselines import check_baselines
+from qrnn_qiskit.run.cost import check_budget
 from qrnn_qiskit.run.forecast import compare
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.directory import (
@@ -21,6 +23,7 @@ from qrnn_qiskit.run.record.directory import (
     is_run,
 )
 from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.place import check_local, ledger_folder, put_ledger
 from qrnn_qiskit.run.record.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.reservoir import check_reservoir
@@ -28,8 +31,10 @@ from qrnn_qiskit.run.service.hardware import (
     close_session,
     keep_circuit,
     open_submission,
+    use_kept_circuit,
     with_device,
 )
+from qrnn_qiskit.run.service.tile_report import check_crosstalk, tile_places
 from qrnn_qiskit.run.setup import Setup, describe, make_evaluator, make_setup
 from qrnn_qiskit.run.train import Training
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict, load_job, override_job
@@ -40,6 +45,7 @@ _CHANGED = {
     "data_digest": "the data have changed",
     "initial_digest": "the initial weights have changed",
 }
+_LOCAL = "give --ledger-dir DIR, a folder on a local disk; all else may stay where it is"
 
 
 @final
@@ -67,6 +73,7 @@ def run_job(
     *,
     overrides: Sequence[str] = (),
     run_dir: Path | None = None,
+    ledger_dir: Path | None = None,
     wait: bool = True,
     reporter: Reporter | None = None,
 ) -> RunResult:
@@ -76,6 +83,8 @@ def run_job(
         source: a job file (or its name in the library), or a run directory.
         overrides: `key=value` settings; for a run only those of `budget`.
         run_dir: where a new run is kept; `runs/<date>-<job>-<id>` by default.
+        ledger_dir: where the ledger is kept, if not in the run's directory; for a run, where its
+            ledger has been copied to.
         wait: wait for pending jobs instead of raising `PendingError`.
         reporter: receives progress.
 
@@ -86,7 +95,10 @@ def run_job(
     if is_run(source):
         if run_dir is not None:
             raise SpecError("--run-dir is for new runs; a run continues where it is")
-        return _continue(RunDirectory.open(Path(source)), overrides, wait, reporter)
+        directory = RunDirectory.open(Path(source))
+        if ledger_dir is not None:
+            _move_ledger(directory, ledger_dir)
+        return _continue(directory, overrides, wait, reporter)
     if Path(source).is_dir():
         raise RunError(
             f"{source} is no run directory: it has no run.json; name a job file, or a run that "
@@ -96,10 +108,13 @@ def run_job(
     _check_kind(job, source)
     path = Path(run_dir or default_path(job.name or Path(source).stem))
     check_writable(path)
+    if job.backend.is_service:
+        check_local(ledger_dir or path, _LOCAL)
     setup = make_setup(job)
     OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
     if setup.solves_readout:
         check_reservoir(setup)
+    check_baselines(job.training.baselines)
     if job.training.patience is not None and not setup.splits.validation.num_sequences:
         raise SpecError(
             f"training.patience = {job.training.patience}: the data have no validation part to "
@@ -115,13 +130,25 @@ def run_job(
             "data": setup.splits.info.to_dict(),
             "forecast_shots": setup.test_shots,
             "work": describe(setup),
+            "tiles": tile_places(setup),
             "provenance": provenance(),
         },
     )
     reporter.message(f"run directory {path}")
     with directory.locked():
+        if ledger_dir is not None:
+            put_ledger(path, ledger_dir)
         keep_circuit(setup, directory)
         return _train(setup, directory, wait, reporter)
+
+
+def _move_ledger(directory: RunDirectory, folder: Path) -> None:
+    """Use the copy of a run's ledger in another folder."""
+    if not (folder / "ledger.sqlite").is_file():
+        raise RunError(f"--ledger-dir {folder}: it holds no ledger.sqlite of a run")
+    check_local(folder, _LOCAL)
+    with directory.locked():
+        put_ledger(directory.path, folder)
 
 
 def _check_kind(job: Job, source: str | Path) -> None:
@@ -149,10 +176,11 @@ def _continue(
     directory: RunDirectory, overrides: Sequence[str], wait: bool, reporter: Reporter
 ) -> RunResult:
     for override in overrides:
-        if not override.startswith("budget."):
+        if not override.startswith(("budget.", "backend.drift")):
             raise RunError(
-                f"--set {override}: a run continues as it was started; only budget.* can change. "
-                "Start a new run from its weights with: initial.from = RUN"
+                f"--set {override}: a run continues as it was started; only budget.* and "
+                "backend.drift can change. Start a new run from its weights with: "
+                "initial.from = RUN"
             )
     record = directory.record()
     check_no_script(directory)
@@ -163,6 +191,8 @@ def _continue(
     with directory.locked():
         record = directory.record()
         job = job_from_dict(record["job"])
+        if job.backend.is_service:
+            check_local(ledger_folder(directory.path), _LOCAL)
         if overrides:
             job = override_job(job, overrides)
         setup = unchanged_setup(job, directory, record["work"])
@@ -174,7 +204,9 @@ def _continue(
 def unchanged_setup(job: Job, directory: RunDirectory, work: dict[str, Any]) -> Setup:
     """The setup of a run, if it still is the work that the run was started with."""
     check_no_script(directory)
-    setup = make_setup(job)
+    setup = make_setup(
+        job, prepare=lambda executor, unrolled: use_kept_circuit(executor, unrolled, directory)
+    )
     keep_circuit(setup, directory)
     found = describe(setup)
     for key, recorded in work.items():
@@ -197,9 +229,14 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
         submission = None
         if ledger is not None:
             submission = open_submission(
-                setup, ledger, wait=wait, notify=lambda text: _tell(directory, reporter, text)
+                setup,
+                ledger,
+                wait=wait,
+                directory=directory,
+                notify=lambda text: _tell(directory, reporter, text),
             )
         evaluator = make_evaluator(setup, submission=submission, charge=account.charge)
+        check_crosstalk(setup, evaluator, directory, lambda text: _tell(directory, reporter, text))
         optimizer = OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
         state = Training(setup, evaluator, account, directory, reporter).run(optimizer)
         _write_weights(setup, directory, state)
@@ -207,6 +244,11 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
         close_session(setup)
     except PendingError as error:
         raise PendingError(f"{error}: continue later with: qrnn run {directory.path}") from None
+    except BudgetError:
+        so_far = checkpoint.load(directory)
+        if so_far is not None and len(so_far.best):
+            _write_weights(setup, directory, so_far)  # to be used without going on
+        raise
     finally:
         if ledger is not None:
             ledger.close()

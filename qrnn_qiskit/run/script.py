@@ -200,8 +200,7 @@ class ScriptRun:
             as_service(executor),
             unrolled,
             wait=self._wait,
-            budget=self.budget.qpu_seconds,
-            max_jobs=self.budget.qpu_jobs,
+            budget=self.budget,
             max_shots=self.budget.shots,
             notify=self._tell,
         )
@@ -214,8 +213,11 @@ class ScriptRun:
         path = self.path / f"isa-{layer}-{unrolled.num_steps}.qpy"
         if path.exists():
             executor.use_isa(unrolled, isa_from_bytes(unrolled, path.read_bytes()))
-        else:
-            write_durably(path, isa_to_bytes(executor.isa(unrolled)))
+            return
+        dates = self._directory.record().get("calibration", {})
+        dates[executor.name] = executor.calibration(unrolled).date
+        self._directory.update(calibration=dates)
+        write_durably(path, isa_to_bytes(executor.isa(unrolled)))
 
     def _describe(self, layer: str, cell: Cell, executor: Executor, method: str) -> None:
         """Note a layer in `run.json`, as the commands for runs read it."""
@@ -234,7 +236,6 @@ class ScriptRun:
             changes["work"] = {"method": method}
         if isinstance(executor, Resumable):
             self.path.chmod(0o700)  # ids of jobs are nobody else's business
-            changes["calibration"] = executor.calibrated()
         self._directory.update(**changes)
 
     def _tell(self, text: str) -> None:

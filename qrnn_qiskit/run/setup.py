@@ -24,6 +24,7 @@ from qrnn_qiskit.learning.labels import check_labels, check_readout
 from qrnn_qiskit.learning.plugins import LOSSES, OPTIMIZERS, LabelLoss, Loss
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.learning.steps import step_mask
+from qrnn_qiskit.run.cells import check_for_device
 from qrnn_qiskit.run.measure.evaluator import Evaluator
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.measure.mitigate import Mitigation
@@ -178,17 +179,24 @@ def make_cell(spec: CellSpec) -> Cell:
     return cell
 
 
-def make_setup(job: Job, splits: Splits | None = None) -> Setup:
+def make_setup(
+    job: Job,
+    splits: Splits | None = None,
+    *,
+    prepare: Callable[[Executor, UnrolledCircuit], object] | None = None,
+) -> Setup:
     """Make everything a job needs.
 
     Args:
         job: the resolved job.
         splits: data to use instead of the job's own.
+        prepare: called before the circuit is transpiled for the executor.
 
     Raises:
         QRNNError: naming the key, the file and the remedy.
     """
     cell = make_cell(job.cell)
+    check_for_device(job)
     rule = make_rule(job)
     executor = make_executor(job.backend, job.noise)
     if splits is None:
@@ -202,6 +210,8 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
             f"has {cell.num_features}: {', '.join(cell.feature_names) or 'none'}"
         )
     unrolled = unroll(cell, train.num_steps)
+    if prepare is not None:
+        prepare(executor, unrolled)
     objective = make_objective(job, unrolled, splits)
     shots = make_shots(job)
     if job.backend.tiles != 1:
@@ -216,6 +226,11 @@ def make_setup(job: Job, splits: Splits | None = None) -> Setup:
     if job.mitigation.is_on:
         if job.kind == "compare":
             raise SpecError("[mitigation] is not for kind = 'compare': remove it")
+        if len(job.backend.names) > 1:
+            raise SpecError(
+                "[mitigation] is not for several devices, whose errors differ: give one "
+                "backend.name, or remove [mitigation]"
+            )
         mitigation = Mitigation(job, unrolled, train.features)
     setup = Setup(
         job,

@@ -47,6 +47,11 @@ class TrainingSpec(Table):
         description="Shots of each sequence of the final forecast; those of a training step's "
         "sequence if not given.",
     )
+    baselines: list[Name] | None = Field(
+        None,
+        description="Forecasts that the report has beside the network's; all that are installed "
+        "if not given.",
+    )
 
 
 class InitialSpec(Table):

@@ -175,7 +175,7 @@ def _child(command: dict[str, Any]) -> None:
     from qrnn_qiskit.emulator import Address
     from qrnn_qiskit.execution.backends import ibm_client
     from qrnn_qiskit.run.record import ledger
-    from qrnn_qiskit.run.service import submission
+    from qrnn_qiskit.run.service import submission, waiting
 
     for descriptor, name in ((1, "out.txt"), (2, "err.txt")):
         path = os.path.join(command["folder"], name)
@@ -193,7 +193,7 @@ def _child(command: dict[str, Any]) -> None:
         **command["constants"],
     }
     for name, value in constants.items():
-        for module in (submission, ibm_client):
+        for module in (submission, waiting, ibm_client):
             if hasattr(module, name):
                 setattr(module, name, value)
     qrnn_qiskit.plot.plot_run = (

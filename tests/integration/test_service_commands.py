@@ -28,7 +28,7 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
 )
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.ledger import Ledger
-from qrnn_qiskit.run.service import submission
+from qrnn_qiskit.run.service import submission, waiting
 from tests.integration.service_harness import DEVICE, TOKEN, ideal_service, write_training
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -45,8 +45,8 @@ def point_at(running: EmulatedService, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in running.client_environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(ibm_client, "arguments", running.client_kwargs(TOKEN))
-    monkeypatch.setattr(submission, "FIRST_POLL_S", 0.02)
-    monkeypatch.setattr(submission, "LAST_POLL_S", 0.1)
+    monkeypatch.setattr(waiting, "FIRST_POLL_S", 0.02)
+    monkeypatch.setattr(waiting, "LAST_POLL_S", 0.1)
     monkeypatch.setattr(submission, "GRACE_S", 0.3)
     monkeypatch.setattr("qrnn_qiskit.plot.plot_run", lambda run, out=None: [])
 
@@ -180,7 +180,7 @@ def test_an_interruption_says_how_to_cancel(
     service: EmulatedService, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.hold()
-    monkeypatch.setattr("qrnn_qiskit.run.service.submission.time", _Clock(time.time))
+    monkeypatch.setattr("qrnn_qiskit.run.service.waiting.time", _Clock(time.time))
     run = tmp_path / "run"
     code, _, err = cli("run", write_training(tmp_path), "--run-dir", run)
     assert code == 130
@@ -245,7 +245,7 @@ def test_the_least_busy_device_is_kept(
         assert cli("run", job, "--run-dir", run, "--no-wait")[0] == 3
         record = RunDirectory.open(run).record()
         assert record["job"]["backend"]["name"] == "ibm_lima"
-        assert record["calibration"].startswith("20")
+        assert record["calibration"]["ibm_lima"].startswith("20")
         _, out, _ = cli("devices", "--json")
         assert [device["name"] for device in json.loads(out)] == ["ibm_lima", DEVICE]
         _, out, _ = cli("devices", job, "--json")
@@ -423,7 +423,7 @@ def test_a_full_disk_loses_nothing(
             raise OSError(28, "No space left on device")
 
         patch.setattr(Ledger, "completed", lambda self, number, payload: _store(self, payload))
-        patch.setattr("qrnn_qiskit.run.record.ledger.write_durably", write_all_but(1, full))
+        patch.setattr("qrnn_qiskit.run.record.payload.write_durably", write_all_but(1, full))
         code, _, err = cli("run", job, "--run-dir", run)
     assert code == 2
     assert "No space left on device; all that is recorded is kept: make room and run again" in err
@@ -432,7 +432,7 @@ def test_a_full_disk_loses_nothing(
 
 
 def _store(ledger: Ledger, payload: bytes) -> None:
-    ledger._store(payload)
+    ledger.payload.store(payload)
 
 
 def write_all_but(good: int, full: Callable[[Path, bytes], None]) -> Callable[[Path, bytes], None]:
@@ -575,6 +575,29 @@ def test_options_reach_the_service(service: EmulatedService, cli: Cli, tmp_path:
     )
     options = service.jobs[0].request.params["options"]
     assert options["init_qubits"] is False
+
+
+def test_twirled_gates_leave_the_outcomes_in_place(
+    service: EmulatedService, cli: Cli, tmp_path: Path
+) -> None:
+    """The client undoes twirling by itself, and rounds the shots up: the rest is cut."""
+    outputs = []
+    for twirled in (False, True):
+        backend = {"name": DEVICE, "shots": 2000, "options": {}}
+        if twirled:
+            options = {"enable_gates": True, "num_randomizations": 3}
+            backend["options"] = {"twirling": options}
+        job = write_training(tmp_path, backend=backend)
+        place = ("--run-dir", tmp_path / f"run-{twirled}")
+        code, out, err = cli("evaluate", job, "--json", *place)
+        assert code == 0, err
+        outputs.append(np.array(json.loads(out)["outputs"]))
+    # Without noise twirling changes nothing; 2 values of 2000 shots, false alarms below 1e-6.
+    np.testing.assert_allclose(outputs[1], outputs[0], atol=5.2 * np.sqrt(2 / 2000))
+    (row,) = _rows(tmp_path / "run-True")
+    assert row.block.shots == 2000
+    program = service.jobs[1].request.params["quantum_program"]
+    assert program["items"][0]["item_type"] == "samplex"
 
 
 def test_a_request_too_large_for_one_job_is_cut(

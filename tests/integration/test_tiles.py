@@ -60,6 +60,31 @@ def test_a_run_on_two_tiles_of_a_service(
     assert len(service.jobs) == len(rows)
 
 
+def test_tiles_are_reported_apart_and_crosstalk_is_looked_for(
+    service: EmulatedService, cli: Cli, tmp_path: Path
+) -> None:
+    backend = {"name": DEVICE, "shots": 1000, "tiles": 2, "tile_check": 300}
+    job = write_training(tmp_path, backend=backend)
+    plan = json.loads(cli("plan", job, "--json")[1])
+    run = tmp_path / "run"
+    assert cli("run", job, "--run-dir", run)[0] == 0
+    assert len(service.jobs) == plan["jobs"] == 4
+    assert service.consumed_seconds() == pytest.approx(plan["qpu_seconds"], abs=0.1)
+    found = json.loads(cli("tiles", run, "--json")[1])
+    assert found["addresses"] == ["test"]
+    assert [tile["qubits"] for tile in found["tiles"]] == plan["tile_qubits"]
+    assert [tile["predicted_error"] for tile in found["tiles"]] == plan["tile_errors"]
+    crosstalk = found["crosstalk"][DEVICE]
+    assert crosstalk["probability"] > 1e-6  # the emulated device has none
+    assert "alone and among the others" in (run / "log.txt").read_text(encoding="utf-8")
+    # A run that continues does not measure it again, and one without tiles has no report.
+    assert cli("run", run)[0] == 0
+    assert len(service.jobs) == 4
+    alone = write_training(tmp_path, backend={"name": DEVICE, "shots": 8})
+    assert cli("run", alone, "--run-dir", tmp_path / "alone")[0] == 0
+    assert "has no tiles" in cli("tiles", tmp_path / "alone")[2]
+
+
 def test_the_plan_of_a_tiled_job(tmp_path: Path) -> None:
     backend = {"name": "fake_marrakesh", "shots": 1000, "layout_trials": 1}
     gradient = {"method": "parameter_shift"}
@@ -86,6 +111,7 @@ def test_the_plan_of_a_tiled_job(tmp_path: Path) -> None:
         ({"backend": {"name": "exact", "tiles": 2}}, "tiles.*simulates one copy"),
         ({"backend": {"name": "aer", "shots": 8, "tiles": "auto"}}, "tiles.*simulates one copy"),
         ({"backend": {"name": "fake_quito", "shots": 8, "tiles": 2}}, "only 1 copies"),
+        ({"backend": {"name": "fake_quito", "shots": 8, "tile_check": 9}}, "needs backend.tiles"),
         (
             {
                 "backend": {"name": "fake_jakarta", "shots": 8, "tiles": 2},

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Final, Literal, final
+from typing import Annotated, Final, Literal, final
 
+from pydantic import Field
 from qiskit.circuit import (
     ClassicalRegister,
     Clbit,
+    Gate,
     Parameter,
     ParameterExpression,
     QuantumCircuit,
@@ -19,6 +21,7 @@ from qiskit.circuit import (
 )
 
 from qrnn_qiskit.circuit.cell import Cell
+from qrnn_qiskit.circuit.families._amplify import amplify
 from qrnn_qiskit.circuit.families._parts import Natural, Positive, Weights
 from qrnn_qiskit.spec.messages import key_problem
 
@@ -39,8 +42,9 @@ class Bausch:
     back; and lets each `io` qubit be the target of a neuron, to be measured. All qubits but the
     target and the ancillas are a neuron's controls.
 
-    The paper's code also post-selects the outputs on the target word in training; here they are
-    measured.
+    Its training post-selects each output on the word that follows in the data (`words = "given"`):
+    the word is then a feature of the next step, and exact outputs need only a state vector. On a
+    device, and to go on by itself, the network measures its words.
 
     Attributes:
         n_io: bits of a word, in and out; features are 0 or 1.
@@ -49,10 +53,15 @@ class Bausch:
         order: ord; each neuron uses so many ancillas.
         degree: of the polynomial, at most the number of controls.
         neuron: `postselect`; or `rus`, repeat until success: a neuron of order 1 whose ancilla
-            reads 1 is undone and tried again, and post-selected only after its last attempt. The
-            two differ where the controls are in superposition, since the chance of success
-            depends on their state.
+            reads 1 is undone and tried again, and post-selected only after its last attempt; or
+            `amplify`: its success is amplified without being looked at (fixed-point oblivious
+            amplitude amplification), then post-selected. The three differ where the controls are
+            in superposition, since the chance of success depends on their state.
         attempts: of a `rus` neuron.
+        rounds: of amplification, each with two more uses of the neuron.
+        tolerance: a neuron that is likely enough to succeed fails with at most the square of it.
+        words: `measured`; or `given`: the output of a step is post-selected at the next one on the
+            word in the features `given_i`, which are 0 at the first step.
     """
 
     n_io: Positive = 1
@@ -60,8 +69,11 @@ class Bausch:
     stages: Natural = 1
     order: Positive = 1
     degree: Positive = 1
-    neuron: Literal["postselect", "rus"] = "postselect"
+    neuron: Literal["postselect", "rus", "amplify"] = "postselect"
     attempts: Positive = 2
+    rounds: Positive = 2
+    tolerance: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    words: Literal["measured", "given"] = "measured"
 
     def __post_init__(self) -> None:
         if self.degree > self._controls:
@@ -70,8 +82,13 @@ class Bausch:
             )
         if self.neuron == "rus" and self.order > 1:
             raise key_problem("order", self.order, "must be 1 with neuron = 'rus'")
-        if self.neuron == "postselect" and self.attempts != 2:
-            raise key_problem("attempts", self.attempts, "is for neuron = 'rus'")
+        for key, usual, neuron in (
+            ("attempts", 2, "rus"),
+            ("rounds", 2, "amplify"),
+            ("tolerance", 0.1, "amplify"),
+        ):
+            if self.neuron != neuron and getattr(self, key) != usual:
+                raise key_problem(key, getattr(self, key), f"is for neuron = {neuron!r}")
         if self._measurements > _MOST_MEASUREMENTS:
             raise key_problem(
                 "order",
@@ -86,9 +103,27 @@ class Bausch:
 
     @property
     def _measurements(self) -> int:
-        neurons = (1 + self.stages) * self.n_hidden + self.n_io
         # The shift of an absurd order would take all memory before it is refused.
-        return neurons * ((1 << min(self.order, 60)) - 1)
+        return self._neurons * ((1 << min(self.order, 60)) - 1)
+
+    @property
+    def _neurons(self) -> int:
+        return (1 + self.stages) * self.n_hidden + self.n_io
+
+    def device_problem(self) -> str | None:
+        """Why no device should be asked to run this; None if it may be worth a try."""
+        if self.order == 1:
+            return None
+        cell = self.build()
+        gates = sum(
+            len(item.qubits) == 2 and isinstance(item.operation, Gate) for item in cell.circuit.data
+        )
+        kept = 0.5 ** ((2**self.order - 1) * self._neurons)
+        return (
+            f"cell.order = {self.order}: a step has {gates:,} two-qubit gates before routing "
+            f"and, with the weights near 0, keeps a fraction of {kept:.1e} of the shots; "
+            "order = 1 is what fits a device"
+        )
 
     def build(self) -> Cell:
         """The cell: P = (H + S H + I) (1 + sum_{k=1..d} C(H + I - 1, k)) + S H weights.
@@ -97,30 +132,47 @@ class Bausch:
         neuron its phi_S, by size of S and then in the order of the controls, then its theta. The
         order of qubits is `io`, then `hidden`.
         """
-        io, hidden = QuantumRegister(self.n_io, "io"), QuantumRegister(self.n_hidden, "hidden")
-        ancilla = QuantumRegister(self.order, "ancilla")
+        given = self.n_io if self.words == "given" else 0
+        io, hidden = (
+            QuantumRegister(self.n_io, "io"),
+            QuantumRegister(self.n_hidden + given, "hidden"),
+        )
+        coherent = self.neuron == "amplify"
+        ancilla = QuantumRegister(2**self.order - 1 if coherent else self.order, "ancilla")
         readout = ClassicalRegister(self.n_io, "readout")
         flags = ClassicalRegister(self._measurements, "flags")
         circuit = QuantumCircuit(io, hidden, ancilla, readout, flags, name="bausch")
         features, weights = [Parameter(f"bit_{i}") for i in range(self.n_io)], Weights()
-        attempts = self.attempts if self.neuron == "rus" else 1
-        neuron = _Neuron(circuit, list(ancilla), self.degree, weights, attempts)
-        for qubit, feature in zip(io, features, strict=True):
+        memory, words = hidden[: self.n_hidden], hidden[self.n_hidden :]
+        if words:
+            chosen = ClassicalRegister(self.n_io, "words")
+            circuit.add_register(chosen)
+            features += [Parameter(f"given_{i}") for i in range(self.n_io)]
+            for word, bit, feature in zip(words, chosen, features[self.n_io :], strict=True):
+                circuit.ry(-math.pi * feature, word)
+                circuit.measure(word, bit)
+        neuron = _Neuron(circuit, list(ancilla), self, weights)
+        for qubit, feature in zip(io, features, strict=False):
             circuit.ry(math.pi * feature, qubit)
         for stage in range(1 + self.stages):
             if stage > 0:
-                for qubit in hidden:
+                for qubit in memory:
                     circuit.ry(weights.new(), qubit)
-            for qubit in hidden:
-                neuron.act([q for q in (*io, *hidden) if q != qubit], qubit)
-        for qubit, feature in zip(io, features, strict=True):
+            for qubit in memory:
+                neuron.act([q for q in (*io, *memory) if q != qubit], qubit)
+        for qubit, feature in zip(io, features, strict=False):
             circuit.ry(-math.pi * feature, qubit)
         for qubit in io:
-            neuron.act([q for q in (*io, *hidden) if q != qubit], qubit)
+            neuron.act([q for q in (*io, *memory) if q != qubit], qubit)
         circuit.measure(io, readout)
+        for qubit, word in zip(io, words, strict=False):
+            circuit.swap(qubit, word)
         circuit.reset(io)
         return Cell.from_circuit(
-            circuit, weights=weights, features=features, postselected=["flags"]
+            circuit,
+            weights=weights,
+            features=features,
+            postselected=["flags", *(["words"] if words else [])],
         )
 
 
@@ -128,31 +180,28 @@ class _Neuron:
     """Appends neurons to a circuit."""
 
     def __init__(
-        self,
-        circuit: QuantumCircuit,
-        ancillas: list[Qubit],
-        degree: int,
-        weights: Weights,
-        attempts: int,
+        self, circuit: QuantumCircuit, ancillas: list[Qubit], shape: Bausch, weights: Weights
     ) -> None:
         self._circuit = circuit
         self._ancillas = ancillas
-        self._degree = degree
+        self._shape = shape
         self._weights = weights
-        self._attempts = attempts
         self._flags = iter(circuit.cregs[1])
 
     def act(self, controls: Sequence[Qubit], target: Qubit) -> None:
         """One neuron, with weights of its own."""
         phi = {
             subset: self._weights.new()
-            for size in range(1, self._degree + 1)
+            for size in range(1, self._shape.degree + 1)
             for subset in combinations(range(len(controls)), size)
         }
-        angles = _z_angles(phi, len(controls), self._degree)
+        angles = _z_angles(phi, len(controls), self._shape.degree)
         angles[()] = angles[()] + self._weights.new() + math.pi / 2
+        if self._shape.neuron == "amplify":
+            self._amplified(controls, target, angles)
+            return
         flag = self._layer(self._ancillas, target, controls, angles, sign=1)
-        for _ in range(1, self._attempts):
+        for _ in range(1, self._shape.attempts if self._shape.neuron == "rus" else 1):
             ancilla = self._ancillas[0]
             with self._circuit.if_test((flag, 1)):
                 # The other outcome has applied RY(3 pi / 2), whatever the angle.
@@ -162,6 +211,40 @@ class _Neuron:
                 self._flip(ancilla, target, 1)
                 self._rotate(ancilla, controls, angles, -1)
             self._circuit.measure(ancilla, flag)
+
+    def _amplified(
+        self,
+        controls: Sequence[Qubit],
+        target: Qubit,
+        angles: dict[Subset, ParameterExpression],
+    ) -> None:
+        """The neuron without its measurements, each ancilla used once; then all of them read."""
+        whole = self._circuit
+        operation = self._circuit = QuantumCircuit(whole.qubits)
+        self._coherent(iter(self._ancillas), self._shape.order, target, controls, angles, 1)
+        self._circuit = whole
+        amplify(whole, operation, self._ancillas, self._shape.rounds, self._shape.tolerance)
+        for ancilla in self._ancillas:
+            whole.measure(ancilla, next(self._flags))
+
+    def _coherent(
+        self,
+        fresh: Iterator[Qubit],
+        order: int,
+        target: Qubit,
+        controls: Sequence[Qubit],
+        angles: dict[Subset, ParameterExpression],
+        sign: int,
+    ) -> None:
+        """As `_layer`, but with ancillas that nobody has used before in place of measurements."""
+        last = next(fresh)
+        for direction in (1, -1):
+            if order > 1:
+                self._coherent(fresh, order - 1, last, controls, angles, direction)
+            else:
+                self._rotate(last, controls, angles, direction)
+            if direction == 1:
+                self._flip(last, target, sign)
 
     def _layer(
         self,

@@ -123,18 +123,15 @@ class AerRun:
         return step_bits(data, shape)
 
 
-def step_bits(data: Any, shape: tuple[int, int], suffix: str = "") -> NDArray[np.uint8]:
+def step_bits(data: Any, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Bits `[r, shots, T, K]` from a primitive's data, one register `step_t` for each step.
 
     Args:
         data: of a primitive's result.
         shape: T and K.
-        suffix: of the registers' names, see `tiles.tiled`.
     """
     steps, width = shape
-    registers = [
-        data[f"step_{t}{suffix}"].array for t in range(steps)
-    ]  # [r, shots, bytes], big-endian
+    registers = [data[f"step_{t}"].array for t in range(steps)]  # [r, shots, bytes], big-endian
     bits = np.empty((*registers[0].shape[:-1], steps, width), dtype=np.uint8)
     for t, register in enumerate(registers):
         for k in range(width):

@@ -5,6 +5,7 @@ The only module that imports `qiskit_ibm_runtime`.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, final
@@ -114,6 +115,17 @@ class IBMExecutor:
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit transpiled for the device."""
         return self._circuits(unrolled)
+
+    def single(self) -> IBMExecutor:
+        """The same device, with one copy where this one has tiles; see `SupportsSingle`."""
+        alone = copy.copy(self)
+        alone._circuits = PerCircuit(lambda unrolled: self.isa(unrolled).tile(0))
+        alone._simulators = PerCircuit(alone._make_simulators)
+        return alone
+
+    def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
+        """Use a circuit that was transpiled before."""
+        self._circuits.put(unrolled, isa)
 
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         """The circuit's occurrences, their influence as the device's noise leaves it."""

@@ -71,8 +71,7 @@ def check_circuit(circuit: QuantumCircuit, target: Target, backend: str) -> None
         elif not target.instruction_supported(name, qubits):
             raise BackendError(
                 f"{backend} cannot run {name!r} on qubits {list(qubits)}: the circuit was made for "
-                "another device, or the qubits were taken out of service since; start a new run "
-                "from this one's weights (initial.from = RUN)"
+                "another device, or the qubits were taken out of service since"
             )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.backends import ibm_checks
-from qrnn_qiskit.execution.backends.aer import step_bits
+from qrnn_qiskit.execution.backends.ibm_calibration import calibration_of
 from qrnn_qiskit.execution.backends.ibm_checks import (
     Limits,
     check_angles,
@@ -23,7 +24,9 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
 )
 from qrnn_qiskit.execution.backends.ibm_client import Client, says_too_large
 from qrnn_qiskit.execution.backends.ibm_mode import Mode, OpenMode
+from qrnn_qiskit.execution.backends.ibm_results import packed_bits, registers_of
 from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.blocks import block_angles, cut
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.influence import noisy_occurrences
 from qrnn_qiskit.execution.isa import ISACircuit, TranspileOptions, device_duration, to_isa
@@ -33,13 +36,12 @@ from qrnn_qiskit.execution.service import (
     SECONDS_PER_JOB,
     BadResult,
     Block,
+    Calibration,
     JobReport,
     Listed,
     NotSent,
     ResultsGone,
     Ticket,
-    block_angles,
-    cut,
 )
 from qrnn_qiskit.execution.tiles import suffix, whole_shots
 from qrnn_qiskit.occurrence import OccurrenceTable
@@ -47,6 +49,7 @@ from qrnn_qiskit.occurrence import OccurrenceTable
 if TYPE_CHECKING:
     from qiskit_ibm_runtime import RuntimeJobV2
 
+REFRESH_S = 3600.0  # a device's calibration is not asked for more often
 _MAX_LISTED: Final = 200
 _MISSING_ASKED: Final = 3
 _FINAL: Final = ("DONE", "ERROR", "CANCELLED")
@@ -93,17 +96,30 @@ class ServiceExecutor:
         self._given = service.options
         self._client = Client(service.account, service.instance)
         self._backend = self._choose(service.backend)
-        self._instance = self._client.service.active_instance()
         self._mode = OpenMode(self._client, self._backend, service.mode)
-        transpile = transpile or TranspileOptions()
+        self._transpile = transpile or TranspileOptions()
+        self._asked = time.monotonic()  # when the device said last what it is
         self._isas = PerCircuit(
-            lambda unrolled: self._checked(to_isa(unrolled, self.target, transpile))
+            lambda unrolled: self._checked(to_isa(unrolled, self.target, self._transpile))
         )
         self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
-        self._durations = PerCircuit(
-            lambda unrolled: device_duration(self.isa(unrolled), self.target) or 0.0
-        )
+        self._durations = PerCircuit(self._duration)
+        self._fitting = PerCircuit(self._fits)
         self._jobs: dict[str, RuntimeJobV2] = {}
+
+    def single(self) -> ServiceExecutor:
+        """The same device, with one copy where this one has tiles; see `SupportsSingle`."""
+        alone = copy.copy(self)
+        alone._isas = PerCircuit(lambda unrolled: self.isa(unrolled).tile(0))
+        alone._durations = PerCircuit(alone._duration)
+        alone._fitting = PerCircuit(alone._fits)
+        return alone
+
+    def _fits(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        return self._checked(self.isa(unrolled))
+
+    def _duration(self, unrolled: UnrolledCircuit) -> float:
+        return device_duration(self.isa(unrolled), self.target) or 0.0
 
     @property
     def name(self) -> str:
@@ -142,17 +158,30 @@ class ServiceExecutor:
 
     def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
         """Use a circuit that was transpiled before; see `Resumable`."""
-        self._isas.put(unrolled, self._checked(isa))
+        self._isas.put(unrolled, isa)  # checked by `calibration` before it is submitted
 
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         """The circuit's occurrences, their influence as a device's noise leaves it."""
         return self._tables(unrolled)
 
-    def calibrated(self) -> str | None:
-        """When the device was calibrated last; see `Resumable`."""
+    def calibration(self, unrolled: UnrolledCircuit) -> Calibration:
+        """What the device states of the circuit's qubits; see `Resumable`."""
+        if time.monotonic() - self._asked > REFRESH_S:
+            self._client.ask(self._backend.refresh)
+            self._asked = time.monotonic()
+            self._fitting = PerCircuit(self._fits)
         properties = self._client.ask(self._backend.properties)
-        moment = getattr(properties, "last_update_date", None)
-        return None if moment is None else str(moment.isoformat())
+        return calibration_of(self._fitting(unrolled), self.target, properties)
+
+    def transpile_again(self, unrolled: UnrolledCircuit) -> ISACircuit:
+        """Transpile for the device as it is now; see `Resumable`."""
+        kept = self.isa(unrolled)
+        options = replace(self._transpile, tiles=kept.num_tiles)
+        isa = self._checked(to_isa(unrolled, self.target, options))
+        self._isas.put(unrolled, isa)
+        self._fitting.put(unrolled, isa)
+        self._durations.put(unrolled, self._duration(unrolled))
+        return isa
 
     def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
         """Go on in a recorded session or batch, and tell the id of a new one."""
@@ -201,19 +230,16 @@ class ServiceExecutor:
     def listing(self, tag: str, since: float) -> list[Listed]:
         """The service's list of jobs with a tag."""
         start = datetime.datetime.fromtimestamp(since, datetime.UTC)
+        # Not through `service.jobs`, which makes an object with its backend of each entry.
+        client = self._client.service._active_api_client
         jobs = self._client.ask(
-            lambda: self._client.service.jobs(
-                limit=_MAX_LISTED,
-                instance=self._instance,
-                job_tags=[tag],
-                created_after=start,
-            )
+            lambda: client.jobs_get(limit=_MAX_LISTED, job_tags=[tag], created_after=start)["jobs"]
         )
         # Not every server filters: an entry without the tag must never be adopted.
         return [
-            Listed(self._remember(job), tuple(job.tags or ()))
+            Listed(str(job["id"]), tuple(job.get("tags") or ()))
             for job in reversed(jobs)  # it lists the newest first
-            if tag in (job.tags or ())
+            if tag in (job.get("tags") or ())
         ]
 
     def tags(self, job: str) -> tuple[str, ...]:
@@ -252,30 +278,17 @@ class ServiceExecutor:
         found = self._client.ask(lambda: self._job(job))
         rows = block.stop - block.start
         tiles = self.isa(unrolled).tiles
-        names = [suffix(tile) for tile in range(len(tiles))] or [""]
+        suffixes = [suffix(tile) for tile in range(len(tiles))] or [""]
         shape = unrolled.num_steps, unrolled.num_clbits
         try:
-            result = self._client.ask(lambda: _decoded(found))
+            registers = self._client.ask(lambda: registers_of(found))
         except LookupError:
             raise ResultsGone("the service has dropped the results") from None
-        if result is None:
+        if registers is None:
             raise BadResult("the service sent empty results", empty=True)
-        try:
-            data = result[0].data
-            bits = np.stack([step_bits(data, shape, name) for name in names], axis=1)
-        except Exception as error:  # whatever a wrong shape leads to
-            raise BadResult(
-                f"the results are not those of the circuit: {self._client.clean(error)}"
-            ) from None
-        if bits.ndim != 5 or bits.shape[0] != rows or bits.shape[2] < block.shots:
-            raise BadResult(
-                f"the results have shape {list(bits.shape[::2])} instead of {rows} rows × "
-                f"{block.shots} shots"
-            )
-        # Twirling rounds the shots up.
-        bits = bits[:, :, : block.shots].reshape(-1, *shape)
-        count = np.full(rows, len(names) * block.shots, dtype=np.int64)
-        return PackedBits.from_bits(bits, count, unrolled.cell.postselected)
+        packed = packed_bits(registers, shape, suffixes, rows, block.shots)
+        count = np.full(rows, len(suffixes) * block.shots, dtype=np.int64)
+        return PackedBits(packed, count, *shape, unrolled.cell.postselected)
 
     def usage(self, job: str) -> float | None:
         """QPU seconds that the service charges for a job."""
@@ -368,13 +381,3 @@ class ServiceExecutor:
 
 def _serves(target: Any) -> bool:
     return all(target.instruction_supported(name) for name in ("measure", "reset"))
-
-
-def _decoded(job: RuntimeJobV2) -> Any:
-    """A job's result; what cannot be decoded is damaged, which is no matter of the network."""
-    from json import JSONDecodeError
-
-    try:
-        return job.result()
-    except (JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise BadResult(f"the results cannot be read: {type(error).__name__}") from None

@@ -60,4 +60,4 @@ class Windows:
             source=source,
         )
         present = tuple(names.index(name) if name in names else None for name in wanted)
-        return Splits(train, validation, test, names, wanted, present)
+        return Splits(train, validation, test, names, wanted, present, horizon=self.horizon)

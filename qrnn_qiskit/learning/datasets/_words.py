@@ -28,15 +28,37 @@ def bits_of(words: Words, count: int) -> Array:
     return bits.astype(np.float64)
 
 
+def with_given(features: Array, labels: Array, count: int) -> Array:
+    """Features `[N, T, F + count]`: to those of a step, the bits of the label before it.
+
+    They are what `bausch` with `words = "given"` post-selects the output before on; 0 at first.
+
+    Args:
+        features: `[N, T, F]`.
+        labels: `[N, T, 1]`.
+        count: bits of a label.
+    """
+    before = np.zeros(labels.shape[:2], dtype=np.intp)
+    before[:, 1:] = labels[:, :-1, 0].astype(np.intp)
+    return np.concatenate([features, bits_of(before, count)], axis=2)
+
+
+def given_names(count: int) -> tuple[str, ...]:
+    """Names of the features that `with_given` adds."""
+    return tuple(f"given {i}" for i in range(count)[::-1])
+
+
 @dataclass(frozen=True, slots=True)
 class RandomSequences:
     """Sequences drawn at random, one independent stream for each part.
 
     Attributes:
         sequences: numbers of sequences for training, validation and test.
+        given: whether the word that the step before should have told is a feature too.
     """
 
     sequences: Counts = (64, 32, 32)
+    given: bool = False
 
     def _drawn(
         self,

@@ -9,7 +9,13 @@ import numpy as np
 from pydantic import Field
 
 from qrnn_qiskit.learning.dataset import Splits
-from qrnn_qiskit.learning.datasets._words import Array, RandomSequences, bits_of
+from qrnn_qiskit.learning.datasets._words import (
+    Array,
+    RandomSequences,
+    bits_of,
+    given_names,
+    with_given,
+)
 
 _BASES: Final = 4
 
@@ -31,7 +37,10 @@ class DNA(RandomSequences):
 
     def load(self, seed: int) -> Splits:
         """The three parts; `seed` draws bases and marks."""
-        return self._drawn(seed, self._strands, ("mark", "bit 1", "bit 0"), "marked base")
+        names: tuple[str, ...] = ("mark", "bit 1", "bit 0")
+        if self.given:
+            names = (*names, *given_names(3))
+        return self._drawn(seed, self._strands, names, "marked base")
 
     def _strands(self, random: np.random.Generator, count: int) -> tuple[Array, Array]:
         words = random.integers(0, _BASES, (count, self.length))
@@ -40,7 +49,11 @@ class DNA(RandomSequences):
         labels = words[rows, place].copy()
         words[rows, place] += _BASES
         targets = np.broadcast_to(labels[:, None, None], (count, self.length, 1))
-        return bits_of(words, 3), targets.astype(np.float64)
+        features = bits_of(words, 3)
+        if self.given:
+            # No step but the last is asked: the words of the others are to be 0.
+            features = with_given(features, np.zeros(targets.shape), 3)
+        return features, targets.astype(np.float64)
 
 
 PROVIDES = DNA

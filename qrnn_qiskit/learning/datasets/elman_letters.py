@@ -9,7 +9,13 @@ import numpy as np
 from pydantic import Field
 
 from qrnn_qiskit.learning.dataset import Splits
-from qrnn_qiskit.learning.datasets._words import Array, RandomSequences, bits_of
+from qrnn_qiskit.learning.datasets._words import (
+    Array,
+    RandomSequences,
+    bits_of,
+    given_names,
+    with_given,
+)
 
 LETTERS: Final = "bdgaiu"
 """The letter of each word; word 6 says: a consonant, which is random."""
@@ -34,7 +40,10 @@ class ElmanLetters(RandomSequences):
 
     def load(self, seed: int) -> Splits:
         """The three parts; `seed` draws the consonants."""
-        return self._drawn(seed, self._sequences, ("bit 2", "bit 1", "bit 0"), "next word")
+        names: tuple[str, ...] = ("bit 2", "bit 1", "bit 0")
+        if self.given:
+            names = (*names, *given_names(3))
+        return self._drawn(seed, self._sequences, names, "next word")
 
     def _sequences(self, random: np.random.Generator, count: int) -> tuple[Array, Array]:
         # The shortest syllable has two letters, so so many always suffice.
@@ -43,7 +52,8 @@ class ElmanLetters(RandomSequences):
         words = np.array([[LETTERS.index(letter) for letter in text] for text in texts])
         words = words.reshape(count, self.length).astype(np.intp)
         known = np.where(words < len(_SYLLABLES), _CONSONANT, words)
-        return bits_of(words[:, :-1], 3), known[:, 1:, None].astype(np.float64)
+        features, labels = bits_of(words[:, :-1], 3), known[:, 1:, None].astype(np.float64)
+        return with_given(features, labels, 3) if self.given else features, labels
 
 
 PROVIDES = ElmanLetters

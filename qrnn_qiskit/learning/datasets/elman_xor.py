@@ -7,6 +7,7 @@ from typing import Literal, final
 
 import numpy as np
 
+from qrnn_qiskit.errors import DataError
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.datasets._words import (
     Array,
@@ -14,6 +15,8 @@ from qrnn_qiskit.learning.datasets._words import (
     RandomSequences,
     Words,
     bits_of,
+    given_names,
+    with_given,
 )
 
 _RANDOM = 2  # the word that says: the next bit is random
@@ -38,10 +41,19 @@ class ElmanXor(RandomSequences):
     targets: Literal["expectation", "words"] = "expectation"
 
     def load(self, seed: int) -> Splits:
-        """The three parts; `seed` draws the bits."""
+        """The three parts; `seed` draws the bits.
+
+        Raises:
+            DataError: for `given` words with expectations as targets.
+        """
         if self.targets == "expectation":
+            if self.given:
+                raise DataError("data.given = true is for data.targets = 'words'")
             return self._drawn(seed, self._expectations, ("bit",), "mean of the next bit's Z")
-        return self._drawn(seed, self._words, ("bit 1", "bit 0"), "next word")
+        names: tuple[str, ...] = ("bit 1", "bit 0")
+        if self.given:
+            names = (*names, *given_names(2))
+        return self._drawn(seed, self._words, names, "next word")
 
     def _bits(self, random: np.random.Generator, count: int) -> Words:
         bits = random.integers(0, 2, (count, self.triples, 3))
@@ -58,7 +70,8 @@ class ElmanXor(RandomSequences):
         bits = self._bits(random, count)
         targets = np.full((count, bits.shape[1] - 1), float(_RANDOM))
         targets[:, 1::3] = bits[:, 2::3]
-        return bits_of(bits[:, :-1], 2), targets[:, :, None]
+        features, labels = bits_of(bits[:, :-1], 2), targets[:, :, None]
+        return with_given(features, labels, 2) if self.given else features, labels
 
 
 PROVIDES = ElmanXor

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from qrnn_qiskit.learning.dataset import Dataset, Splits
-from qrnn_qiskit.learning.datasets._words import bits_of
+from qrnn_qiskit.learning.datasets._words import bits_of, given_names, with_given
 
 
 @final
@@ -22,16 +22,22 @@ class SimpleSequence:
 
     Attributes:
         length: words of a sequence (T + 1).
+        given: whether the word that the step before should have told is a feature too.
     """
 
     length: Annotated[int, Field(ge=2)] = 20
+    given: bool = False
 
     def load(self, seed: int) -> Splits:
         """Training part `[2, T, 3]`; the others are empty. The seed is not used."""
         words = np.stack([np.arange(self.length) % 4, np.full(self.length, 4)])
-        train = Dataset(bits_of(words[:, :-1], 3), words[:, 1:, None].astype(np.float64))
+        features, labels = bits_of(words[:, :-1], 3), words[:, 1:, None].astype(np.float64)
+        names: tuple[str, ...] = ("bit 2", "bit 1", "bit 0")
+        if self.given:
+            features, names = with_given(features, labels, 3), (*names, *given_names(3))
+        train = Dataset(features, labels)
         empty = train.sequences(slice(0))
-        return Splits(train, empty, empty, ("bit 2", "bit 1", "bit 0"), ("next word",), (None,))
+        return Splits(train, empty, empty, names, ("next word",), (None,))
 
 
 PROVIDES = SimpleSequence

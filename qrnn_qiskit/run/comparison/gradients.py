@@ -17,7 +17,7 @@ from qrnn_qiskit.execution.make import has_reference, make_reference
 from qrnn_qiskit.gradients import GradientRule
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.learning.dataset import Dataset, Splits
-from qrnn_qiskit.run.cost import EvaluationCost, qpu_seconds
+from qrnn_qiskit.run.cost import seconds_per_execution
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.gradient import Adjoint, measure_gradient
 from qrnn_qiskit.run.measure.policy import Decision, Policy
@@ -316,7 +316,7 @@ def _entry(setup: Setup, measured: Measurement, reference: Array) -> Entry:
     if measured.standard_errors:
         errors = np.array(measured.standard_errors)
         held = (np.abs(found - reference) <= INTERVAL * errors)[errors > 0]
-    seconds = qpu_seconds(setup, EvaluationCost(measured.rows, measured.shots_used))
+    seconds = seconds_per_execution(setup) * measured.shots_used
     return Entry(
         method=measured.method,
         num_steps=measured.num_steps,

@@ -12,11 +12,13 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
+from qrnn_qiskit.execution.devices import Devices, joined, members_of
 from qrnn_qiskit.execution.executor import EvaluationRequest, Executor, SupportsExact, stream_seed
 from qrnn_qiskit.execution.mitigation.affine import AffineCorrection
 from qrnn_qiskit.execution.service import JobService, as_service
 from qrnn_qiskit.execution.tiles import whole_shots
 from qrnn_qiskit.gradients.plan import EvaluationPlan
+from qrnn_qiskit.run.service.together import bits_of_all
 
 if TYPE_CHECKING:
     from qrnn_qiskit.run.service.submission import Submission
@@ -120,21 +122,48 @@ class Evaluator:
                     "gradient.shots_total for a gradient"
                 )
             return self.executor.exact_outputs(self.unrolled, plan, self.kind)
+        return self.bits(plan, shots, call).outputs(self.kind)
+
+    def bits(self, plan: EvaluationPlan, shots: int, call: Call) -> PackedBits:
+        """Outcomes of a plan's rows, as `raw_outputs`."""
         shots = whole_shots(shots, self.executor.isa(self.unrolled).num_tiles)
         if self._charge is not None:
             self._charge(plan.total_repeats * shots)
-        return self._bits(plan, shots, call).outputs(self.kind)
+        return self._bits(plan, shots, call)
 
     def _bits(self, plan: EvaluationPlan, shots: int, call: Call) -> PackedBits:
-        request = EvaluationRequest(plan, shots, stream_seed(self.seed, call.spawn_key))
-        if self._submission is not None:
-            digest = hashlib.sha256(
-                f"{plan.digest}/{shots}/{request.seed}/{self.executor.name}".encode()
-            ).hexdigest()
-            return self._submission.bits(call.address, digest, request)
-        if isinstance(self.executor, JobService):
-            raise BackendError(
-                f"{self.executor.name} is a real device: what is paid for must be recorded; use "
-                "qrnn run, which keeps a ledger in its run directory"
+        seed = stream_seed(self.seed, call.spawn_key)
+        if self._submission is None:
+            if any(isinstance(one, JobService) for one in members_of(self.executor)):
+                raise BackendError(
+                    f"{self.executor.name} is a real device: what is paid for must be recorded; "
+                    "use qrnn run, which keeps a ledger in its run directory"
+                )
+            request = EvaluationRequest(plan, shots, seed)
+            return self.executor.fetch(self.executor.submit(self.unrolled, request))
+        if not isinstance(self.executor, Devices):
+            return self._submission.bits(
+                *_asked(self.executor, EvaluationRequest(plan, shots, seed), call.address)
             )
-        return self.executor.fetch(self.executor.submit(self.unrolled, request))
+        shares = self.executor.shares(plan)
+        parts = [
+            (
+                as_service(share.executor),
+                *_asked(
+                    share.executor,
+                    EvaluationRequest(share.plan, shots, stream_seed(seed, (number,))),
+                    f"{call.address}@{share.executor.name}",
+                ),
+            )
+            for number, share in enumerate(shares)
+        ]
+        found = bits_of_all(self._submission, parts)
+        return joined(plan, shots, list(zip(shares, found, strict=True)))
+
+
+def _asked(
+    executor: Executor, request: EvaluationRequest, address: str
+) -> tuple[str, str, EvaluationRequest]:
+    """Address, digest and request of the work that one executor is asked for."""
+    identity = f"{request.plan.digest}/{request.shots}/{request.seed}/{executor.name}"
+    return address, hashlib.sha256(identity.encode()).hexdigest(), request

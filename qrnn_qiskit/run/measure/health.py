@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.run.measure.gradient import GradientResult
 from qrnn_qiskit.run.measure.policy import Decision, Memory, average_factor, unbiased
 from qrnn_qiskit.run.reporter import GradientReport
@@ -42,6 +43,7 @@ def gradient_report(
         reason=decision.reason,
         dead=_named(names, dead(memory)),
         in_noise=_named(names, in_noise(memory)),
+        signal_to_noise=None if error is None else _rounded(signal_to_noise(memory)),
     )
 
 
@@ -53,9 +55,19 @@ def dead(memory: Memory) -> Mask:
 
 def in_noise(memory: Memory) -> Mask:
     """`[P]` True where the running mean of the gradient is smaller than its standard error."""
-    error = np.sqrt(unbiased(memory, "variance") * average_factor(memory))
-    found: Mask = (np.abs(unbiased(memory, "gradient")) < error) & ~dead(memory)
+    found: Mask = (signal_to_noise(memory) < 1.0) & ~dead(memory) & (memory["variance"] > 0)
     return found
+
+
+def signal_to_noise(memory: Memory) -> Array:
+    """`[P]` size of the gradient's running mean over its standard error; 0 for dead weights."""
+    error = np.sqrt(unbiased(memory, "variance") * average_factor(memory))
+    size = np.abs(unbiased(memory, "gradient"))
+    return np.divide(size, error, out=np.zeros_like(size), where=error > 0)
+
+
+def _rounded(values: Array) -> tuple[float, ...]:
+    return tuple(float(f"{value:.3g}") for value in values)
 
 
 def summary(names: Sequence[str], memory: Memory) -> Mapping[str, Any]:

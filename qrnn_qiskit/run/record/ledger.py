@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,8 +27,9 @@ from typing import Any, final
 
 from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.execution.service import Block
-from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger_format import (
+    BEGAN,
+    CALIBRATION,
     FORMAT,
     JOB_COLUMNS,
     SCHEMA,
@@ -35,9 +37,13 @@ from qrnn_qiskit.run.record.ledger_format import (
     JobRow,
     Request,
     block_text,
+    copied,
     job_row,
     upgrade_1,
+    upgrade_2,
 )
+from qrnn_qiskit.run.record.payload import Payload
+from qrnn_qiskit.run.record.place import ledger_folder
 from qrnn_qiskit.run.service.spending import Spending
 
 
@@ -60,14 +66,19 @@ class Ledger:
             RunError: if the file is not a ledger this version can read.
         """
         self.directory = directory
-        self._payload = directory / "payload"
-        self._path = directory / "ledger.sqlite"
+        folder = ledger_folder(directory)
+        self.payload = Payload(folder / "payload")
+        self._path = folder / "ledger.sqlite"
+        self._lock = threading.RLock()
         try:
             if looking:
-                self._database = _copy(self._path)
+                self._database = copied(self._path)
             else:
-                self._payload.mkdir(exist_ok=True, mode=0o700)
-                self._database = sqlite3.connect(self._path, isolation_level=None)
+                self.payload.make()
+                # Threads of one process take turns by `_lock`.
+                self._database = sqlite3.connect(
+                    self._path, isolation_level=None, check_same_thread=False
+                )
         except (OSError, sqlite3.Error) as error:
             raise RunError(f"cannot open the ledger {self._path}: {error}") from None
         try:
@@ -85,12 +96,16 @@ class Ledger:
         ((version,),) = self._execute("PRAGMA user_version")
         if version == FORMAT:
             return
-        if version not in (0, 1):
+        if version not in (0, 1, 2):
             raise RunError(
                 f"{self._path} has format {version}, but this version reads up to {FORMAT}: "
                 "upgrade qrnn-qiskit"
             )
         with self._transaction():
+            if version == 2:
+                upgrade_2(self._database)
+                self._execute(f"PRAGMA user_version = {FORMAT}")
+                return
             if version == 1:
                 self._execute("ALTER TABLE request RENAME TO request_1")
             for statement in SCHEMA.split(";"):
@@ -159,13 +174,15 @@ class Ledger:
             blocks: with the QPU seconds predicted for each.
             backend: where they go; empty where jobs end with the process.
         """
-        name = self._store(payload)
+        name = self.payload.store(payload)
         reached("before intent")
         with self._transaction():
             self._insert_request(address, digest, shots, name)
             for block, seconds in blocks:
                 tag = self._tag(address, digest, block, 0)
                 self._insert_job(address, block, 0, tag, backend, seconds)
+            if backend:
+                self._execute("INSERT OR IGNORE INTO fact VALUES (?, ?)", BEGAN, repr(time.time()))
         reached("intent")
 
     # -- jobs
@@ -199,13 +216,19 @@ class Ledger:
         rows = self._execute(f"SELECT {JOB_COLUMNS} FROM job WHERE number = ?", number)
         return job_row(rows[0])
 
-    def sending(self, number: int) -> None:
-        """Record that the submission leaves now."""
+    def note_calibration(self, device: str, date: str, content: str) -> None:
+        """Keep what a device states of the run's qubits, once for each date."""
+        name = f"{CALIBRATION} {device} {date}"
+        self._execute("INSERT OR IGNORE INTO fact VALUES (?, ?)", name, content)
+
+    def sending(self, number: int, calibration: str = "") -> None:
+        """Record that the submission leaves now, and the date of the device's calibration."""
         reached("before sending")
         self._execute(
-            "UPDATE job SET state = 'sending', sent = ?, "
+            "UPDATE job SET state = 'sending', sent = ?, calibration = nullif(?, ''), "
             "turn = 1 + (SELECT coalesce(max(turn), 0) FROM job) WHERE number = ?",
             time.time(),
+            calibration,
             number,
         )
         reached("sending")
@@ -234,7 +257,7 @@ class Ledger:
     def completed(self, number: int, payload: bytes) -> None:
         """Record the outcomes of a job, before they are used, and the end of its request."""
         reached("before result")
-        name = self._store(payload)
+        name = self.payload.store(payload)
         reached("payload")
         with self._transaction():
             self._execute(
@@ -291,10 +314,12 @@ class Ledger:
         self._execute("UPDATE job SET used = ? WHERE number = ?", seconds, number)
 
     def spending(self) -> Spending:
-        """QPU seconds of all jobs that may have been accepted."""
-        ((jobs, charged, waiting, used, predicted),) = self._execute(
+        """What all jobs cost that may have been accepted."""
+        ((jobs, charged, waiting, used, predicted, executions),) = self._execute(
             "SELECT count(*), total(used), total(predicted) FILTER (WHERE used IS NULL), "
-            "total(used) FILTER (WHERE whole), total(predicted) FILTER (WHERE whole) FROM "
+            "total(used) FILTER (WHERE whole), total(predicted) FILTER (WHERE whole), "
+            "total((json_extract(block, '$.stop') - json_extract(block, '$.start')) "
+            "* json_extract(block, '$.shots')) FROM "
             # Failures cut a job short: only whole ones say how good the prediction is.
             "(SELECT *, state = 'completed' AND used IS NOT NULL AND predicted > 0 AS whole "
             "FROM job WHERE backend <> '' AND state <> 'intent')"
@@ -304,7 +329,15 @@ class Ledger:
             "SELECT total(value) FROM fact WHERE name LIKE ?", f"{SESSION_COST} %"
         )
         charged = max(charged, sessions)  # a session is charged by the clock on the wall
-        return Spending(charged, waiting * factor, factor, jobs)
+        began = self.fact(BEGAN)
+        return Spending(
+            charged,
+            waiting * factor,
+            factor,
+            jobs,
+            int(executions),
+            None if began is None else float(began),
+        )
 
     def load(self, row: JobRow) -> bytes:
         """The outcomes of a completed job.
@@ -312,18 +345,15 @@ class Ledger:
         Raises:
             RunError: if the payload is missing or damaged.
         """
-        path = self._payload / Path(row.result or "").name
-        remedy = "restore it from a backup, or start a new run"
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise RunError(
-                f"the recorded result of {row.address} cannot be read: {path}: {error.strerror}; "
-                f"{remedy}"
-            ) from None
-        if hashlib.sha256(data).hexdigest() + ".npz" != path.name:
-            raise RunError(f"the recorded result of {row.address} is damaged: {path}; {remedy}")
-        return data
+        return self.payload.read(row.result or "", f"result of {row.address}")
+
+    def load_plan(self, request: Request) -> bytes:
+        """The plan of a request.
+
+        Raises:
+            RunError: if the payload is missing or damaged.
+        """
+        return self.payload.read(request.plan, f"plan of {request.address}")
 
     def _tag(self, address: str, digest: str, block: Block, attempt: int) -> str:
         identity = f"{self.run_id}/{address}/{digest}/{block_text(block)}/{attempt}"
@@ -352,43 +382,19 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with suppress(sqlite3.Error):
-                self._database.execute("ROLLBACK")
-            raise
-        self._execute("COMMIT")
+        with self._lock:
+            self._execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._database.execute("ROLLBACK")
+                raise
+            self._execute("COMMIT")
 
     def _execute(self, statement: str, *values: str | int | float) -> list[tuple[Any, ...]]:
         try:
-            return self._database.execute(statement, values).fetchall()
+            with self._lock:
+                return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise RunError(f"the ledger {self._path} cannot be used: {error}") from None
-
-    def _store(self, data: bytes) -> str:
-        name = hashlib.sha256(data).hexdigest() + ".npz"
-        path = self._payload / name
-        try:
-            if not path.exists():
-                write_durably(path, data)
-        except OSError as error:
-            raise RunError(
-                f"cannot write {path}: {error.strerror}; all that is recorded is kept: make room "
-                "and run again"
-            ) from None
-        return name
-
-
-def _copy(path: Path) -> sqlite3.Connection:
-    """The ledger in memory; the file is left as it is."""
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is not there")
-    copy = sqlite3.connect(":memory:", isolation_level=None)
-    source = sqlite3.connect(path)
-    try:
-        source.backup(copy)
-    finally:
-        source.close()
-    return copy

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, final
 
 from qrnn_qiskit.execution.service import Block
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 OPEN: Final = ("intent", "sending", "submitted")
 ENDED: Final = ("failed", "cancelled", "lost")
+CALIBRATION: Final = "calibration"  # a fact's name, before the device and the date
 SESSION_COST: Final = "cost of session"  # a fact's name, before the session's id
+BEGAN: Final = "began"  # a fact's name: time of the first intent to submit to a service
 SCHEMA: Final = """
 CREATE TABLE fact (                -- of the run: its id, session
     name  TEXT PRIMARY KEY,
@@ -42,7 +45,8 @@ CREATE TABLE job (
     predicted REAL NOT NULL,          -- QPU seconds
     used      REAL,                   -- QPU seconds that the service charged
     result    TEXT,                   -- payload file
-    reason    TEXT NOT NULL DEFAULT ''
+    reason    TEXT NOT NULL DEFAULT '',
+    calibration TEXT                  -- date of the device's, at the submission
 );
 CREATE INDEX job_address ON job (address);
 CREATE INDEX job_state ON job (state);
@@ -50,7 +54,7 @@ CREATE UNIQUE INDEX job_id ON job (job) WHERE job IS NOT NULL AND backend <> '';
 """
 JOB_COLUMNS: Final = (
     "number, address, block, attempt, tag, state, replaced, backend, job, planned, sent, "
-    "turn, predicted, used, result, reason"
+    "turn, predicted, used, result, reason, calibration"
 )
 
 
@@ -87,6 +91,7 @@ class JobRow:
     used: float | None
     result: str | None
     reason: str
+    calibration: str | None = None
 
 
 def upgrade_1(database: sqlite3.Connection) -> None:
@@ -119,6 +124,11 @@ def upgrade_1(database: sqlite3.Connection) -> None:
     database.execute("DROP TABLE request_1")
 
 
+def upgrade_2(database: sqlite3.Connection) -> None:
+    """Add what format 2 did not keep: the calibration of a job's device."""
+    database.execute("ALTER TABLE job ADD COLUMN calibration TEXT")
+
+
 def block_text(block: Block) -> str:
     """A block as it is stored."""
     fields = ("start", "stop", "first_shot", "shots")
@@ -130,3 +140,16 @@ def job_row(row: tuple[Any, ...]) -> JobRow:
     values = list(row)
     values[2], values[6] = Block(**json.loads(row[2])), bool(row[6])
     return JobRow(*values)
+
+
+def copied(path: Path) -> sqlite3.Connection:
+    """A ledger in memory; the file is left as it is."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there")
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    source = sqlite3.connect(path)
+    try:
+        source.backup(copy)
+    finally:
+        source.close()
+    return copy

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from qrnn_qiskit.circuit import UnrolledCircuit
 from qrnn_qiskit.errors import PendingError, RunError
+from qrnn_qiskit.execution.devices import members_of
+from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import isa_from_bytes, isa_to_bytes
 from qrnn_qiskit.execution.service import Resumable, as_service
 from qrnn_qiskit.run.cost import check_budget
 from qrnn_qiskit.run.record.directory import RunDirectory, is_run
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.place import check_local
 from qrnn_qiskit.run.record.provenance import provenance
+from qrnn_qiskit.run.service.drift import Drift
 from qrnn_qiskit.run.service.submission import Submission
 from qrnn_qiskit.run.setup import Setup, describe
 from qrnn_qiskit.spec.compose import job_from_dict, job_to_dict
 from qrnn_qiskit.spec.job import Job
 
-ISA_FILE: Final = "isa.qpy"
 SESSION: Final = "session"
 
 
@@ -34,42 +39,92 @@ def with_device(job: Job, setup: Setup) -> Job:
 
 
 def keep_circuit(setup: Setup, directory: RunDirectory) -> None:
-    """Use the ISA circuit that the run was started with, or keep the one it starts with.
+    """Use the ISA circuits that the run was started with, or keep those that it starts with.
 
     Transpiled anew, a circuit may come out on other qubits, since calibrations change daily.
-
-    Raises:
-        BackendError: if the device cannot run it any more.
     """
-    executor: object = setup.executor
-    if not isinstance(executor, Resumable):
+    if use_kept_circuit(setup.executor, setup.unrolled, directory):
         return
+    setup.executor.isa(setup.unrolled)  # of several devices all at once: they have as many tiles
+    services = _services(setup.executor)
+    dates = {one.name: one.calibration(setup.unrolled).date for one in services}
+    directory.update(calibration=dates)
+    for executor in services:
+        path = directory.path / _isa_file(executor, services)
+        write_durably(path, isa_to_bytes(executor.isa(setup.unrolled)))
+
+
+def keep_new_circuit(setup: Setup, directory: RunDirectory, device: Resumable) -> None:
+    """Keep the circuit that was transpiled again for a device, beside the older ones."""
+    services = _services(setup.executor)
+    path = directory.path / _isa_file(device, services)
+    older = sum(1 for _ in directory.path.glob(f"{path.stem}-before-*{path.suffix}"))
+    if path.exists():
+        before = path.with_name(f"{path.stem}-before-{older + 1}{path.suffix}")
+        write_durably(before, path.read_bytes())
+    write_durably(path, isa_to_bytes(device.isa(setup.unrolled)))
+
+
+def use_kept_circuit(
+    executor: Executor, unrolled: UnrolledCircuit, directory: RunDirectory
+) -> bool:
+    """Use the ISA circuits that a run has kept; False if it has not kept all that it must."""
+    services = _services(executor)
+    if not services:
+        return True
     directory.path.chmod(0o700)  # ids of jobs are nobody else's business
-    path = directory.path / ISA_FILE
-    if not path.exists():
-        directory.update(calibration=executor.calibrated())
-        write_durably(path, isa_to_bytes(setup.executor.isa(setup.unrolled)))
-        return
-    executor.use_isa(setup.unrolled, isa_from_bytes(setup.unrolled, path.read_bytes()))
+    paths = [directory.path / _isa_file(one, services) for one in services]
+    if not all(path.exists() for path in paths):
+        return False
+    for one, path in zip(services, paths, strict=True):
+        one.use_isa(unrolled, isa_from_bytes(unrolled, path.read_bytes()))
+    return True
+
+
+def _services(executor: Executor) -> list[Resumable]:
+    return [one for one in members_of(executor) if isinstance(one, Resumable)]
+
+
+def _isa_file(device: Resumable, services: Sequence[Resumable]) -> str:
+    """Name of the file that keeps the ISA circuit for a device."""
+    return "isa.qpy" if len(services) == 1 else f"isa-{device.name}.qpy"
 
 
 def open_submission(
-    setup: Setup, ledger: Ledger, *, wait: bool, notify: Callable[[str], None] | None = None
+    setup: Setup,
+    ledger: Ledger,
+    *,
+    wait: bool,
+    directory: RunDirectory | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> Submission:
-    """What carries the run's requests to its backend."""
-    executor: object = setup.executor
-    if isinstance(executor, Resumable):
-        executor.keep_session(
-            ledger.fact(SESSION), lambda session: ledger.set_fact(SESSION, session)
-        )
+    """What carries the run's requests to its backend.
+
+    Args:
+        setup: of the run.
+        ledger: of the run.
+        wait: wait for jobs; otherwise raise `PendingError`.
+        directory: where the run's circuit is kept; None if it has none to compare calibrations by.
+        notify: told what a person may want to know.
+    """
+    members = members_of(setup.executor)
+    for executor in members:
+        if isinstance(executor, Resumable):
+            fact = SESSION if len(members) == 1 else f"{SESSION} {executor.name}"
+            executor.keep_session(ledger.fact(fact), partial(ledger.set_fact, fact))
+    look = None
+    if directory is not None:
+        keep = partial(keep_new_circuit, setup, directory)
+        spec = setup.job.backend
+        look = Drift(spec, setup.unrolled, ledger, keep, notify or directory.log)
     return Submission(
         ledger,
-        as_service(setup.executor),
+        as_service(members[0]),
         setup.unrolled,
         wait=wait,
-        budget=setup.job.budget.qpu_seconds,
-        max_jobs=setup.job.budget.qpu_jobs,
+        budget=setup.job.budget,
         trust_list=setup.job.backend.unknown == "list",
+        look=look,
         notify=notify,
     )
 
@@ -103,6 +158,8 @@ def recorded(
             f"{setup.executor.name} is a real device: what is paid for must be recorded; give "
             "--run-dir DIR, which the same command continues"
         )
+    if setup.job.backend.is_service:
+        check_local(run_dir, "give a --run-dir on a local disk")
     once = setup.job.model_copy(update={"kind": _once(setup.job)})
     setup = replace(setup, job=with_device(once, setup))
     if is_run(run_dir):
@@ -118,7 +175,7 @@ def recorded(
         keep_circuit(setup, directory)
         ledger = Ledger(directory.path)
         try:
-            yield open_submission(setup, ledger, wait=wait, notify=notify)
+            yield open_submission(setup, ledger, wait=wait, directory=directory, notify=notify)
             close_session(setup)
         except PendingError as error:
             raise PendingError(f"{error}: continue later with the same command") from None
@@ -133,7 +190,7 @@ def _once(job: Job) -> str:
 
 
 def close_session(setup: Setup) -> None:
-    """End the run's session or batch, if it has one."""
-    executor: object = setup.executor
-    if isinstance(executor, Resumable):
-        executor.close_session()
+    """End the run's sessions or batches, if it has any."""
+    for executor in members_of(setup.executor):
+        if isinstance(executor, Resumable):
+            executor.close_session()

@@ -17,7 +17,7 @@ from qrnn_qiskit.execution.backends.ibm import fake_device
 from qrnn_qiskit.run.cost import plan_job
 from qrnn_qiskit.run.jobs import evaluate_job, gradient_job, run_job
 from qrnn_qiskit.run.reporter import Reporter, Silent
-from qrnn_qiskit.run.service import submission
+from qrnn_qiskit.run.service import waiting
 from qrnn_qiskit.run.setup import make_setup
 from qrnn_qiskit.spec.compose import load_job
 
@@ -58,18 +58,17 @@ def rehearse_job(
             f"backend.name = {job.backend.name!r}: a rehearsal is for a device of IBM's service: "
             "add --set backend.name=ibm_marrakesh, or run the job as it is"
         )
-    name = _SOME_DEVICE if job.backend.name == "least_busy" else job.backend.name
-    device = f"backend.name={json.dumps(name)}"
-    snapshot = "fake_" + name.removeprefix("ibm_")
-    try:
-        fake_device(snapshot)
-    except BackendError as error:
-        raise BackendError(
-            f"there is no snapshot of {name} to rehearse with ({error}): choose another with --set "
-            "backend.name=ibm_..."
-        ) from None
-    with _emulated(name, reporter or Silent()) as service:
-        settings = [*overrides, device]
+    names = [_SOME_DEVICE if n == "least_busy" else n for n in job.backend.names]
+    for name in names:
+        try:
+            fake_device("fake_" + name.removeprefix("ibm_"))
+        except BackendError as error:
+            raise BackendError(
+                f"there is no snapshot of {name} to rehearse with ({error}): choose another with "
+                "--set backend.name=ibm_..."
+            ) from None
+    with _emulated(names, reporter or Silent()) as service:
+        settings = [*overrides, f"backend.name={json.dumps(','.join(names))}"]
         plan = plan_job(make_setup(load_job(source, settings)))
         budget = job.budget.qpu_seconds
         line = None
@@ -102,16 +101,18 @@ def _run(
 
 
 @contextmanager
-def _emulated(device: str, reporter: Reporter) -> Iterator[EmulatedService]:
+def _emulated(devices: list[str], reporter: Reporter) -> Iterator[EmulatedService]:
     """An emulated service that the client finds instead of the real one."""
-    reporter.message(f"rehearsal on an emulated {device}: no account is used, nothing is charged")
-    before = dict(ibm_client.arguments), submission.FIRST_POLL_S
-    with EmulatedService([device]) as service, service.environment():
+    reporter.message(
+        f"rehearsal on an emulated {' and '.join(devices)}: no account is used, nothing is charged"
+    )
+    before = dict(ibm_client.arguments), waiting.FIRST_POLL_S
+    with EmulatedService(devices) as service, service.environment():
         ibm_client.arguments.update(service.client_kwargs())
-        submission.FIRST_POLL_S = _POLL_S
+        waiting.FIRST_POLL_S = _POLL_S
         try:
             yield service
         finally:
             ibm_client.arguments.clear()
             ibm_client.arguments.update(before[0])
-            submission.FIRST_POLL_S = before[1]
+            waiting.FIRST_POLL_S = before[1]

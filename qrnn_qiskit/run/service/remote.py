@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any, final
 
 from qrnn_qiskit.errors import RunError
+from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.make import make_executor
 from qrnn_qiskit.execution.service import JobService, as_service
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, JobRow
+from qrnn_qiskit.run.record.place import ledger_folder
 from qrnn_qiskit.run.runs import unchanged_setup
 from qrnn_qiskit.run.service.hardware import open_submission
+from qrnn_qiskit.spec.backend import BudgetSpec
 from qrnn_qiskit.spec.compose import job_from_dict
 
 
@@ -29,8 +32,8 @@ class Opened:
         self.record = directory.record()
         self.job = job_from_dict(self.record["job"])
 
-    def service(self) -> JobService:
-        """The service of the run's jobs.
+    def services(self) -> dict[str, JobService]:
+        """The devices of the run's jobs, by name.
 
         Raises:
             RunError: if the run's jobs end with the process.
@@ -39,7 +42,8 @@ class Opened:
             raise RunError(
                 f"{self.directory.path} runs on {self.job.backend.name}: it has no QPU jobs"
             )
-        return as_service(make_executor(self.job.backend, None))
+        members = members_of(make_executor(self.job.backend, None))
+        return {member.name: as_service(member) for member in members}
 
 
 @contextmanager
@@ -50,7 +54,7 @@ def opened(run: Path) -> Iterator[Opened]:
         RunError: if there is none, it has no ledger, or another process holds it.
     """
     directory = RunDirectory.open(Path(run))
-    if not (directory.path / "ledger.sqlite").exists():
+    if not (ledger_folder(directory.path) / "ledger.sqlite").exists():
         raise RunError(f"{run} has no ledger: it is exact, or has not begun")
     with directory.locked():
         ledger = Ledger(directory.path)
@@ -67,10 +71,10 @@ def cancel_run(run: Path) -> dict[str, Any]:
         `cancelled` and `ended_before`: ids of jobs.
     """
     with opened(run) as held:
-        service = held.service()
+        services = held.services()
         cancelled, late = [], []
         for row in held.ledger.jobs(states=["submitted"]):
-            job = row.job or ""
+            job, service = row.job or "", services[row.backend]
             if service.cancel(job):
                 held.ledger.ended(row, "cancelled", "by qrnn cancel", [(row.block, row.predicted)])
                 _charge(held.ledger, service, row)
@@ -88,13 +92,15 @@ def fetch_run(run: Path) -> dict[str, Any]:
         `fetched` and `waiting`: ids of jobs.
     """
     with opened(run) as held:
-        held.service()
+        held.services()
         setup = unchanged_setup(held.job, held.directory, held.record["work"])
         submission = open_submission(setup, held.ledger, wait=False)
+        services = {one.name: as_service(one) for one in members_of(setup.executor)}
         fetched: list[str] = []
         waiting: list[str] = []
         for row in held.ledger.jobs(states=["submitted"]):
-            (fetched if submission.advance(row) else waiting).append(row.job or "")
+            own = submission.on(services[row.backend], setup.unrolled)
+            (fetched if own.advance(row) else waiting).append(row.job or "")
     return {"fetched": fetched, "waiting": waiting}
 
 
@@ -147,7 +153,7 @@ def resolve_run(
 def _matching(held: Opened, unknown: list[JobRow], job: str) -> JobRow:
     """The submission that a job came from, by the job's tags."""
     try:
-        tags = held.service().tags(job)
+        tags = next(iter(held.services().values())).tags(job)  # one account knows all its jobs
     except LookupError:
         raise RunError(f"the service does not know a job {job}") from None
     for row in unknown:
@@ -176,19 +182,18 @@ def jobs_table(run: Path, *, refresh: bool = False) -> list[dict[str, Any]]:
     ledger = Ledger(directory.path, looking=True)
     try:
         rows = [row for row in ledger.jobs() if row.backend]
-        service = None
-        if refresh and rows:
-            service = Opened(directory, ledger).service()
+        services = Opened(directory, ledger).services() if refresh and rows else {}
     finally:
         ledger.close()
     table = []
     for row in rows:
         state = row.state
-        if service is not None and row.state == "submitted":
-            state = service.report(row.job or "").state
+        if services and row.state == "submitted":
+            state = services[row.backend].report(row.job or "").state
         table.append(
             {
                 "address": row.address,
+                "backend": row.backend,
                 "job": row.job,
                 "state": state,
                 "attempt": row.attempt + 1,
@@ -207,22 +212,32 @@ def _time(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
 
 
-def spending(run: Path, budget: float | None) -> dict[str, Any]:
-    """QPU seconds of a run, from its ledger alone."""
+def spending(run: Path, budget: BudgetSpec) -> dict[str, Any]:
+    """What a run has spent and has left, from its ledger alone."""
     ledger = Ledger(Path(run), looking=True)
     try:
         spent = ledger.spending()
         under_way = ledger.jobs(states=OPEN[1:])
     finally:
         ledger.close()
-    return {
+    left = budget.qpu_seconds
+    found: dict[str, Any] = {
         "qpu_jobs": spent.jobs,
         "qpu_jobs_open": len(under_way),
+        "executions": spent.executions,
         "qpu_seconds_charged": round(spent.charged, 3),
         "qpu_seconds_expected": round(spent.open, 3),
-        "qpu_seconds_left": None if budget is None else round(budget - spent.total, 3),
+        "qpu_seconds_left": None if left is None else round(left - spent.total, 3),
         "charged_over_predicted": round(spent.factor, 3),
+        "hours_since_start": round(spent.hours, 3),
     }
+    if budget.wall_hours is not None:
+        found["hours_left"] = round(budget.wall_hours - spent.hours, 3)
+    if budget.money_per_second is not None:
+        money = spent.total * budget.money_per_second
+        found["money"] = round(money, 2)
+        found["money_left"] = None if budget.money is None else round(budget.money - money, 2)
+    return found
 
 
 def export_ledger(run: Path) -> list[dict[str, Any]]:
@@ -251,6 +266,7 @@ def export_ledger(run: Path) -> list[dict[str, Any]]:
             "sent": row.sent,
             "predicted_seconds": row.predicted,
             "used_seconds": row.used,
+            "calibration": row.calibration,
             "result": row.result,
             "reason": row.reason or None,
         }

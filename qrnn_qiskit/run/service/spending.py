@@ -3,72 +3,122 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Final, final
 
 from qrnn_qiskit.errors import BudgetError
+from qrnn_qiskit.spec.backend import BudgetSpec
 
 # The service stops a job after this multiple of its prediction and so many seconds more.
 LIMIT_FACTOR: Final = 3.0
 LIMIT_EXTRA_S: Final = 10.0
+HOUR_S: Final = 3600.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What submissions are predicted to cost.
+
+    Attributes:
+        jobs: QPU jobs.
+        executions: rows times shots, over all of them.
+        seconds: QPU seconds, before calibration.
+    """
+
+    jobs: int
+    executions: int
+    seconds: float
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """QPU seconds of a run.
+    """What a run has spent.
 
     Attributes:
-        charged: what the service says that jobs have used.
+        charged: QPU seconds that the service says that jobs have used.
         open: predicted for jobs that it has not said it of; every job that may have been accepted.
         factor: charged over predicted, of jobs where both are known; 1 before the first.
         jobs: submissions that may have been accepted.
+        executions: of these.
+        began: time of the first intent, seconds since 1970; None before it.
     """
 
     charged: float
     open: float
     factor: float
     jobs: int
+    executions: int = 0
+    began: float | None = None
 
     @property
     def total(self) -> float:
+        """QPU seconds."""
         return self.charged + self.open
 
-    def afford(self, predicted: float, budget: float | None, more: int, jobs: int | None) -> None:
-        """Refuse a submission that the budget does not allow.
+    @property
+    def hours(self) -> float:
+        """Hours since the first intent, whether anybody worked on the run or not."""
+        return 0.0 if self.began is None else max(0.0, time.time() - self.began) / HOUR_S
 
-        Args:
-            predicted: QPU seconds, before calibration.
-            budget: QPU seconds of the run; None for no limit.
-            more: how many jobs.
-            jobs: of the run; None for no limit.
+    def afford(self, work: Work, budget: BudgetSpec) -> None:
+        """Refuse a submission that the budget does not allow.
 
         Raises:
             BudgetError: saying what to type to go on.
         """
-        needed = self.total + predicted * self.factor
-        if budget is not None and needed > budget:
+        self.check_hours(budget)
+        jobs = "the next QPU job" if work.jobs == 1 else f"the next {work.jobs} QPU jobs"
+        needed = self.total + work.seconds * self.factor
+        so_far = (
+            f" ({self.charged:,.1f} s charged so far, {self.open:,.1f} s expected of jobs under "
+            "way)"
+        )
+        rate = budget.money_per_second or 0.0
+        for key, value, limit, detail in (
+            ("qpu_seconds", round(needed, 1), budget.qpu_seconds, so_far),
+            ("money", round(needed * rate, 2), budget.money, so_far),
+            ("qpu_jobs", self.jobs + work.jobs, budget.qpu_jobs, ""),
+            ("executions", self.executions + work.executions, budget.executions, ""),
+        ):
+            if limit is not None and value > limit:
+                raise BudgetError(
+                    f"{jobs} would take the run to {value:,} of budget.{key} = {limit:,}{detail}; "
+                    f"all so far is kept: continue it with --set budget.{key}=MORE"
+                )
+
+    def check_hours(self, budget: BudgetSpec) -> None:
+        """Refuse to go on when the time since the run's first intent is over.
+
+        Raises:
+            BudgetError: saying what to type to go on.
+        """
+        limit = budget.wall_hours
+        if limit is not None and self.hours > limit:
             raise BudgetError(
-                f"the next QPU job would take the run to {needed:,.1f} of budget.qpu_seconds = "
-                f"{budget:,} ({self.charged:,.1f} charged so far, {self.open:,.1f} expected of "
-                "jobs under way); all so far is kept: continue it with --set "
-                "budget.qpu_seconds=MORE"
+                f"the run began {self.hours:,.3g} hours ago, and budget.wall_hours = {limit:,}: "
+                "jobs under way go on at the service, and all so far is kept: continue the run "
+                "with --set budget.wall_hours=MORE"
             )
 
-        if jobs is not None and self.jobs + more > jobs:
-            raise BudgetError(
-                f"the next {more} QPU jobs would take the run to {self.jobs + more:,} of "
-                f"budget.qpu_jobs = {jobs:,}; all so far is kept: continue it with --set "
-                "budget.qpu_jobs=MORE"
-            )
-
-    def limit(self, predicted: float, budget: float | None) -> int:
+    def limit(self, predicted: float, budget: BudgetSpec) -> int:
         """QPU seconds after which the service shall stop a job."""
         expected = predicted * self.factor
         limit = LIMIT_FACTOR * expected + LIMIT_EXTRA_S
-        if budget is not None:
-            limit = max(expected, min(limit, budget - self.total))
+        allowed = affordable_seconds(budget)
+        if allowed is not None:
+            limit = max(expected, min(limit, allowed - self.total))
         return max(1, math.ceil(limit))
+
+
+def affordable_seconds(budget: BudgetSpec) -> float | None:
+    """QPU seconds that a budget allows, those that its money buys included; None for no limit."""
+    allowed = [] if budget.qpu_seconds is None else [budget.qpu_seconds]
+    if budget.money is not None and budget.money_per_second:
+        allowed.append(budget.money / budget.money_per_second)
+    return min(allowed, default=None)
 
 
 def afford_shots(recorded: int, more: int, budget: int | None) -> None:

@@ -9,18 +9,21 @@ a person does.
 from __future__ import annotations
 
 import copy
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeVar, final
+from typing import Final, final
 
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import JobError, PendingError, RunError
 from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.blocks import assemble
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.service import (
     BadResult,
     Block,
+    Calibration,
     JobService,
     NotSent,
     OutcomeUnknown,
@@ -28,18 +31,15 @@ from qrnn_qiskit.execution.service import (
     ResultsGone,
     Resumable,
     Ticket,
-    Unreachable,
-    assemble,
 )
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, SESSION_COST, JobRow
-from qrnn_qiskit.run.service.spending import afford_shots
+from qrnn_qiskit.run.service import waiting
+from qrnn_qiskit.run.service.spending import Work, afford_shots
+from qrnn_qiskit.run.service.standing import left_behind, refuse_ended
+from qrnn_qiskit.run.service.waiting import Gate, Waiting
+from qrnn_qiskit.spec.backend import BudgetSpec
 
-Answer = TypeVar("Answer")
-
-FIRST_POLL_S = 1.0
-LAST_POLL_S = 60.0
-POLL_GROWTH: Final = 1.5
 GRACE_S = 120.0  # in which a submission may still show up in the service's list
 WINDOW_S: Final = 2 * 86400.0  # searched before a submission: clocks differ
 MAX_ATTEMPTS: Final = 3  # of a block
@@ -57,10 +57,10 @@ class Submission:
         unrolled: UnrolledCircuit,
         *,
         wait: bool = True,
-        budget: float | None = None,
-        max_jobs: int | None = None,
+        budget: BudgetSpec | None = None,
         max_shots: int | None = None,
         trust_list: bool = False,
+        look: Callable[[JobService], Calibration | None] | None = None,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         """Make one for a run.
@@ -70,23 +70,24 @@ class Submission:
             service: where jobs go.
             unrolled: the circuit.
             wait: wait for jobs and for the service; otherwise raise `PendingError`.
-            budget: QPU seconds of the run.
-            max_jobs: submissions of the run.
+            budget: of the run; None for no limit.
             max_shots: of all requests of the run; None where the caller counts them.
             trust_list: submit again what the service's list does not show after the grace period,
                 without asking a person.
+            look: at the device, before each request; raises where it does not fit any more.
             notify: told what a person may want to know.
         """
         self._ledger = ledger
         self._service = service
         self._unrolled = unrolled
-        self._wait = wait
-        self._budget = budget
-        self._max_jobs = max_jobs
+        self._budget = budget or BudgetSpec()
         self._max_shots = max_shots
         self._trust_list = trust_list
+        self._look = look or (lambda service: None)
+        self._calibration = ""
         self._notify = notify or (lambda text: None)
-        self._delay = FIRST_POLL_S
+        self._waiting = Waiting(wait, self._check_hours, self._notify, threading.Event())
+        self._gate = Gate()
 
     def on(self, service: JobService, unrolled: UnrolledCircuit) -> Submission:
         """The same for another circuit of the run."""
@@ -104,6 +105,9 @@ class Submission:
             JobError: if a job failed too often, or its results are lost.
         """
         found = self._ledger.find(address)
+        if found is None or found.state != "completed":
+            seen = self._waiting.ask(lambda: self._look(self._service))
+            self._calibration = "" if seen is None else seen.date
         if found is None:
             self._plan(address, digest, request)
         elif found.digest != digest:
@@ -115,12 +119,25 @@ class Submission:
             try:
                 self._run(address, request)
             except KeyboardInterrupt:
-                raise KeyboardInterrupt(self._left_behind()) from None
+                raise KeyboardInterrupt(
+                    left_behind(self._ledger) if self._service.outlives else ""
+                ) from None
         parts = [
             (row.block, PackedBits.from_bytes(self._ledger.load(row)))
             for row in self._ledger.jobs(address, ["completed"])
         ]
         return assemble(request.plan, request.shots, parts)
+
+    def in_thread(self, service: JobService, halt: threading.Event) -> Submission:
+        """The same for another device, in a thread of its own that `halt` ends."""
+        other = self.on(service, self._unrolled)
+        other._waiting = self._waiting.on(halt)
+        return other
+
+    @property
+    def ledger(self) -> Ledger:
+        """Of the run."""
+        return self._ledger
 
     def _plan(self, address: str, digest: str, request: EvaluationRequest) -> None:
         rows = request.plan.total_repeats
@@ -129,7 +146,12 @@ class Submission:
         costs = [(block, self._service.seconds(self._unrolled, block)) for block in blocks]
         if self._service.outlives:
             self._ledger.spending().afford(
-                sum(seconds for _, seconds in costs), self._budget, len(costs), self._max_jobs
+                Work(
+                    len(blocks),
+                    sum(block.executions for block in blocks),
+                    sum(seconds for _, seconds in costs),
+                ),
+                self._budget,
             )
         self._ledger.plan(
             address,
@@ -142,7 +164,7 @@ class Submission:
 
     def _run(self, address: str, request: EvaluationRequest) -> None:
         """Until all blocks have their results."""
-        self._refuse_ended(address)
+        refuse_ended(self._ledger, address)
         if not self._service.outlives:
             for row in self._ledger.jobs(address, OPEN[1:]):
                 self._ledger.not_sent(row.number, "its process ended")
@@ -155,51 +177,62 @@ class Submission:
                 self._settle(row)
             rows = self._ledger.jobs(address, ["submitted"])
             if rows and not [row for row in rows if self.advance(row)]:
-                self._pause(f"job {rows[0].job} is not done yet{_more(rows)}")
+                self._waiting.pause(f"job {rows[0].job} is not done yet{_more(rows)}")
 
     # -- submitting
 
     def _submit(self, row: JobRow, request: EvaluationRequest) -> None:
         """Hand in a block; afterwards its job is submitted, sending (unknown), or replaced."""
-        ledger = self._ledger
         told: set[str] = set()
-        while True:
-            limit = None
-            if self._service.outlives:
-                spending = self._ledger.spending()
-                spending.afford(row.predicted, self._budget, 1, self._max_jobs)
-                limit = spending.limit(row.predicted, self._budget)
-                if self._adopt(row):  # a copy of this run may have been here before
-                    return
-            ticket = Ticket(
-                (row.tag, f"qrnn-run-{ledger.run_id}"), limit, lambda: ledger.sending(row.number)
-            )
+        # A copy of this run may have been here before.
+        while not (self._service.outlives and self._adopt(row)):
             try:
-                job = self._service.submit_block(self._unrolled, request, row.block, ticket)
+                job = self._send(row, request)
             except NotSent as error:
-                ledger.not_sent(row.number, str(error))
+                self._ledger.not_sent(row.number, str(error))
                 if str(error) not in told:
                     told.add(str(error))
                     self._notify(f"{error}; trying again")
-                self._pause(str(error), error.retry_after)
+                self._waiting.pause(str(error), error.retry_after)
             except Refused as error:
                 if not error.too_large:
-                    ledger.not_sent(row.number, str(error))
+                    self._ledger.not_sent(row.number, str(error))
                     raise JobError(f"{error}; nothing was submitted") from None
                 self._end(row, "failed", str(error), too_large=True)
                 return
             except OutcomeUnknown as error:
-                ledger.note(row.number, str(error))
+                self._ledger.note(row.number, str(error))
                 self._notify(f"{error}; looking for the job by its tag")
                 return
             else:
-                ledger.submitted(row.number, job)
-                self._duplicates(ledger.job(row.number))
+                self._ledger.submitted(row.number, job)
+                self._duplicates(self._ledger.job(row.number))
                 return
+
+    def _send(self, row: JobRow, request: EvaluationRequest) -> str:
+        """Hand in a block once, if the budget allows it."""
+        self._waiting.check_halt()
+        ledger, limit = self._ledger, None
+        if self._service.outlives:
+            self._session_cost()
+        with self._gate.entered() as leave:
+            if self._service.outlives:
+                spending = ledger.spending()
+                spending.afford(Work(1, row.block.executions, row.predicted), self._budget)
+                limit = spending.limit(row.predicted, self._budget)
+
+            def sending() -> None:
+                ledger.sending(row.number, self._calibration)
+                leave()  # from now on the ledger counts it
+
+            tags = row.tag, f"qrnn-run-{ledger.run_id}"
+            return self._service.submit_block(
+                self._unrolled, request, row.block, Ticket(tags, limit, sending)
+            )
 
     def _adopt(self, row: JobRow) -> bool:
         """Take over a job that has this one's tag already."""
-        found = self._ask(
+        found = self._waiting.ask(
             lambda: self._service.listing(row.tag, (row.sent or row.planned) - WINDOW_S)
         )
         if not found:
@@ -213,7 +246,7 @@ class Submission:
         """Decide what became of a submission without an answer."""
         ago = max(0.0, time.time() - (row.sent or 0.0))
         began = time.monotonic() - min(ago, GRACE_S)
-        self._delay = FIRST_POLL_S
+        self._waiting.begin()
         while not self._adopt(row):
             waited = time.monotonic() - began
             if waited >= GRACE_S:
@@ -226,7 +259,9 @@ class Submission:
                     f"has its tag {row.tag}. Look at your jobs there, then decide with: qrnn "
                     f"resolve {self._ledger.directory} --submitted ID | --not-submitted"
                 )
-            self._pause(f"no job has the tag {row.tag} yet", min(self._delay, GRACE_S - waited))
+            self._waiting.pause(
+                f"no job has the tag {row.tag} yet", min(self._waiting.delay, GRACE_S - waited)
+            )
 
     def _list_is_current(self, row: JobRow) -> bool:
         """Whether the service's list shows a job of this run that was submitted after `row`."""
@@ -237,7 +272,7 @@ class Submission:
         }
         since = (row.sent or row.planned) - WINDOW_S
         run = f"qrnn-run-{self._ledger.run_id}"
-        listed = self._ask(lambda: self._service.listing(run, since)) if later else []
+        listed = self._waiting.ask(lambda: self._service.listing(run, since)) if later else []
         return any(later.intersection(entry.tags) for entry in listed)
 
     def _duplicates(self, row: JobRow) -> None:
@@ -245,11 +280,11 @@ class Submission:
         if not self._service.outlives:
             return
         since = (row.sent or row.planned) - WINDOW_S
-        for entry in self._ask(lambda: self._service.listing(row.tag, since)):
+        for entry in self._waiting.ask(lambda: self._service.listing(row.tag, since)):
             if entry.job == row.job:
                 continue
             job = entry.job
-            stopped = self._ask(partial(self._service.cancel, job))
+            stopped = self._waiting.ask(partial(self._service.cancel, job))
             what = "cancelled while it waited" if stopped else "it ran too, and may be charged"
             if self._ledger.duplicate(row, job, f"second acceptance of {row.job}: {what}"):
                 self._notify(f"job {job} is a duplicate of {row.job}: {what}")
@@ -263,10 +298,10 @@ class Submission:
             JobError: if nothing may take the place of a job that failed.
         """
         job = row.job or ""
-        report = self._ask(lambda: self._service.report(job))
+        report = self._waiting.ask(lambda: self._service.report(job))
         if report.state in ("queued", "running"):
             return False
-        self._delay = FIRST_POLL_S
+        self._waiting.begin()
         if report.state == "done":
             self._take(row)
         elif report.state == "gone":
@@ -281,14 +316,16 @@ class Submission:
         job, reason, state = row.job or "", "", "failed"
         for _ in range(MAX_FETCHES):
             try:
-                bits = self._ask(lambda: self._service.fetch_block(self._unrolled, job, row.block))
+                bits = self._waiting.ask(
+                    lambda: self._service.fetch_block(self._unrolled, job, row.block)
+                )
             except ResultsGone as error:
                 self._charge(row)
                 self._end(row, "lost", str(error))
                 return
             except BadResult as error:
                 reason, state = str(error), "lost" if error.empty else "failed"
-                time.sleep(FIRST_POLL_S)
+                time.sleep(waiting.FIRST_POLL_S)
             else:
                 self._ledger.completed(row.number, bits.to_bytes())
                 self._charge(row)
@@ -313,29 +350,24 @@ class Submission:
         if blocks:
             how = "in two halves" if len(blocks) > 1 else "again"
             self._notify(f"job {row.job or row.tag} {state} ({reason}): submitting it {how}")
-        self._refuse_ended(row.address)
-
-    def _refuse_ended(self, address: str) -> None:
-        for row in self._ledger.jobs(address, ENDED):
-            if not row.replaced:
-                paid = "" if row.used is None else f", {row.used:.3g} QPU seconds were charged"
-                what = "was paid for and its results are lost" if row.state == "lost" else row.state
-                raise JobError(
-                    f"job {row.job or row.tag} of {address} {what} ({row.reason}){paid}, attempt "
-                    f"{row.attempt + 1}; to submit its work again: qrnn resolve "
-                    f"{self._ledger.directory} --again"
-                )
+        refuse_ended(self._ledger, row.address)
 
     # -- money
 
     def _charge(self, row: JobRow) -> None:
         """Record what the service charged, if it says."""
         job = row.job or ""
-        seconds = self._ask(lambda: self._service.usage(job)) if self._service.outlives else None
+        seconds = (
+            self._waiting.ask(lambda: self._service.usage(job)) if self._service.outlives else None
+        )
         if seconds is not None:
             self._ledger.used(row.number, seconds)
+        self._session_cost()
+
+    def _session_cost(self) -> None:
+        """Record what the open session costs by now, if there is one."""
         if isinstance(self._service, Resumable) and (
-            session := self._ask(self._service.session_seconds)
+            session := self._waiting.ask(self._service.session_seconds)
         ):
             self._ledger.set_fact(f"{SESSION_COST} {session[0]}", repr(session[1]))
 
@@ -346,42 +378,11 @@ class Submission:
             for row in ended[-4:]:
                 self._charge(row)
 
-    # -- waiting
+    # -- the end
 
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
-        """The service's answer, however long it is out of reach."""
-        told = False
-        while True:
-            try:
-                return question()
-            except Unreachable as error:
-                if not told:
-                    self._notify(f"{error}; trying again")
-                    told = True
-                self._pause(str(error))
-
-    def _pause(self, text: str, seconds: float | None = None) -> None:
-        """Wait, longer every time.
-
-        Raises:
-            PendingError: with the text, if nobody waits.
-        """
-        if not self._wait:
-            raise PendingError(text)
-        time.sleep(self._delay if seconds is None else seconds)
-        self._delay = min(LAST_POLL_S, self._delay * POLL_GROWTH)
-
-    def _left_behind(self) -> str:
-        """What an interrupted run leaves at the service."""
-        if not self._service.outlives:
-            return ""
-        queued = [row.job or row.tag for row in self._ledger.jobs(states=OPEN[1:])]
-        if not queued:
-            return "no job is under way"
-        return (
-            f"under way at {self._service.name}: {', '.join(queued)} (they go on; to cancel them: "
-            f"qrnn cancel {self._ledger.directory})"
-        )
+    def _check_hours(self) -> None:
+        if self._service.outlives and self._budget.wall_hours is not None:
+            self._ledger.spending().check_hours(self._budget)
 
 
 def _more(rows: list[JobRow]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
 
 from qrnn_qiskit.angle_map import AngleMap, Array, SparseJacobian, Tape
-from qrnn_qiskit.circuit import Cell, unroll
+from qrnn_qiskit.circuit import Cell, build_cell, unroll
 from qrnn_qiskit.circuit.expression import ENCODINGS, compile_tape
 from qrnn_qiskit.errors import CellError, DataError
 from tests.reference import sixth_order_difference
@@ -190,3 +191,23 @@ def test_refused_arrays(weights: Array, features: Array, message: str) -> None:
         one_gate_map(2, encodings={"x": "arccos"}).angles(weights, features)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_many_sums_are_evaluated_as_one_matrix() -> None:
+    """A cell of neurons has hundreds of angles; sums with constants, features and repeats."""
+    cell = build_cell("bausch", {"n_io": 2, "n_hidden": 3, "stages": 1, "order": 1, "degree": 3})
+    angle_map = unroll(cell, 2).angle_map
+    assert angle_map.cell.affine is not None
+    short = replace(angle_map, cell=replace(angle_map.cell))
+    object.__setattr__(short.cell, "affine", None)
+    random = np.random.default_rng(0)
+    weights = random.normal(size=cell.num_weights)
+    features = random.integers(0, 2, (3, 2, 2)).astype(np.float64)
+    found = angle_map.angles(weights, features)
+    np.testing.assert_allclose(found, short.angles(weights, features), atol=1e-13)
+    cotangent = random.normal(size=found.shape)
+    np.testing.assert_allclose(
+        angle_map.pull_back_weights(weights, features, cotangent),
+        short.pull_back_weights(weights, features, cotangent),
+        atol=1e-12,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import reduce
 from itertools import combinations, pairwise, product
 from math import comb
@@ -330,8 +330,17 @@ def test_hardware_efficient(num_features: int) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def bausch_step(wires: Wires, shape: dict[str, int], weights: Array, bits: Array) -> Matrix:
-    """The closed form of the paper: each neuron as one (not unitary) matrix."""
+def bausch_step(
+    wires: Wires,
+    shape: dict[str, int],
+    weights: Array,
+    bits: Array,
+    factor: Callable[[float], complex] = lambda eta: 1.0,
+) -> Matrix:
+    """The closed form of the paper: each neuron as one (not unitary) matrix.
+
+    `factor` multiplies what it does where its angle is eta.
+    """
     inputs, hidden = shape["n_io"], shape["n_hidden"]
     given = iter(weights)
     power = 2 ** shape["order"]
@@ -354,6 +363,7 @@ def bausch_step(wires: Wires, shape: dict[str, int], weights: Array, bits: Array
             gate = np.cos(eta) ** power * np.eye(2) + np.sin(eta) ** power * np.array(
                 [[0, -1], [1, 0]]
             )
+            gate = factor(float(eta)) * gate
             select = {
                 f"q{q}": np.diag([1.0 - b, float(b)]).astype(np.complex128) for q, b in x.items()
             }
@@ -527,6 +537,8 @@ def test_sizes_of_the_papers(family: str, sizes: tuple[int, int, int, int]) -> N
         ("viqueira_emcz3", {}, []),
         ("bausch", {}, []),
         ("bausch", {"neuron": "rus", "n_hidden": 1}, []),
+        ("bausch", {"neuron": "amplify", "n_hidden": 1, "stages": 0, "rounds": 1}, []),
+        ("bausch", {"words": "given", "n_hidden": 1}, []),
         ("qru", {"n_hidden": 1, "layers": 2}, ["theta_6"]),
         ("reupload", {"n_features": 4}, []),
         ("hardware_efficient", {"n_io": 2, "n_features": 3}, []),
@@ -569,6 +581,8 @@ def test_dead_weights_are_those_the_documentation_names(
             "cell.order = 2: must be 1 with neuron = 'rus'",
         ),
         ("bausch", {"attempts": 3}, "cell.attempts = 3: is for neuron = 'rus'"),
+        ("bausch", {"rounds": 3}, "cell.rounds = 3: is for neuron = 'amplify'"),
+        ("bausch", {"tolerance": 0.2}, "cell.tolerance = 0.2: is for neuron = 'amplify'"),
         (
             "bausch",
             {"order": 9},

@@ -12,7 +12,7 @@ from qrnn_qiskit.cli.progress import BarReporter, LineReporter, make_reporter, r
 class Report:
     """The fields of a `StepReport`."""
 
-    step: int = 1
+    step: int = 0
     loss: float = 0.123456
     loss_standard_error: float | None = 0.0021
     validation_loss: float | None = None
@@ -22,8 +22,9 @@ class Report:
     qpu_seconds_used: float = 0.0
 
 
-def report(step: int = 1, **fields: Any) -> Any:
-    return Report(step=step, **fields)
+def report(number: int = 1, **fields: Any) -> Any:
+    """Of the step that people call `number`; reports count from 0."""
+    return Report(step=number - 1, **fields)
 
 
 def test_a_report_says_what_is_known() -> None:

@@ -141,7 +141,7 @@ def test_a_row_does_not_depend_on_the_others(name: Form) -> None:
 
 
 def test_too_little_memory_is_said_before_anything_is_allocated() -> None:
-    program = Program(9, 1, 1, 0, (Measure(0, 0, 0),))
+    program = Program(9, 1, 1, 0, (Measure(0, 0, 0, (0.1, 0.0)),))
     with pytest.raises(BackendError, match="a density matrix of 9 qubits takes .* GiB, but"):
         outputs(program, np.empty((8, 0)), memory_limit=2**20)
 

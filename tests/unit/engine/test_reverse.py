@@ -169,10 +169,18 @@ def test_a_cotangent_of_another_shape_is_refused() -> None:
         value_and_vjp(golden_program(), golden_angles(), lambda _: np.ones(3))
 
 
-def test_too_little_memory_is_an_error() -> None:
+@pytest.mark.parametrize("limit", [2**22, 3 * 2**18])
+def test_rows_that_do_not_fit_together_go_in_parts(limit: int) -> None:
     program = golden_program(num_steps=200)
-    with pytest.raises(BackendError, match="give it fewer rows at a time"):
-        value_and_vjp(program, random_angles(program, 5000, 0), np.sin, memory_limit=2**22)
-    program = Program(9, 1, 1, 1, (Rotation("X", (0,), 0), Measure(0, 0, 0)))
+    angles = random_angles(program, 100, 0)
+    with form("gates"):
+        mean, expected = value_and_vjp(program, angles, np.sin)
+        less, found = value_and_vjp(program, angles, np.sin, memory_limit=limit)
+    np.testing.assert_allclose(less, mean, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
+
+
+def test_too_little_memory_is_an_error() -> None:
+    program = Program(9, 1, 1, 1, (Rotation("X", (0,), 0), Measure(0, 0, 0, (0.1, 0.0))))
     with pytest.raises(BackendError, match="a density matrix of 9 qubits"):
         value_and_vjp(program, np.ones((8, 1)), np.sin, memory_limit=2**20)

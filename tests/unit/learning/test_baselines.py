@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qrnn_qiskit.learning.baselines import (
-    class_frequencies,
-    linear_ridge,
-    persistence,
-    transition_frequencies,
-)
+from qrnn_qiskit.learning.baselines.class_frequencies import class_frequencies
+from qrnn_qiskit.learning.baselines.linear_ridge import linear_ridge
+from qrnn_qiskit.learning.baselines.persistence import persistence
+from qrnn_qiskit.learning.baselines.transition_frequencies import transition_frequencies
 from qrnn_qiskit.learning.data import load_data
 from qrnn_qiskit.learning.dataset import Dataset, SeriesFormat, Splits
 from qrnn_qiskit.learning.metrics import rmse

@@ -86,6 +86,65 @@ def test_elnino_forecasts_beyond_its_end() -> None:
     assert np.isfinite(new.targets[-1, :-1]).all()
 
 
+def test_sunspots() -> None:
+    with (FOLDER / "sunspots.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["time"]) for row in rows] == list(range(1700, 2009))
+    numbers = np.array([float(row["sunspots"]) for row in rows])
+    assert (numbers[0], numbers[-1], numbers.max()) == (5.0, 2.9, 190.2)
+    assert "public domain" in (FOLDER / "sunspots.md").read_text()
+    splits = load_data(DataSpec.model_validate({"name": "sunspots"}), seed=0)
+    assert splits.test.times is not None
+    assert splits.test.times[-1, -1] == "2008"
+    assert splits.test.scaling is not None
+    last = splits.test.scaling.unscale_targets(splits.test.targets)[-1, -1, 0]
+    assert last == pytest.approx(2.9)
+    assert np.ptp(splits.train.features) == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize("read", ["rows", "pixels", "scans"])
+def test_digits(read: str) -> None:
+    """The images of scikit-learn's own loader, in another order, each with its own label."""
+    datasets = pytest.importorskip("sklearn.datasets")
+    images = datasets.load_digits()
+    keys = {"name": "digits", "digits": [3, 6], "read": read}
+    splits = load_data(DataSpec.model_validate(keys), seed=1)
+    parts = (splits.train, splits.validation, splits.test)
+    features = np.concatenate([part.features for part in parts])
+    labels = np.concatenate([part.targets for part in parts])
+    assert np.all(labels == labels[:, :1])
+    steps, width = {"rows": (8, 8), "pixels": (64, 1), "scans": (64, 2)}[read]
+    assert features.shape[1:] == (steps, width)
+    if read == "scans":
+        square = features[:, :, 0].reshape(-1, 8, 8)
+        np.testing.assert_array_equal(
+            features[:, :, 1].reshape(-1, 8, 8), square.transpose(0, 2, 1)
+        )
+        features = features[:, :, 0]
+    found = {
+        (round(label), *np.round(16 * image).astype(int))
+        for label, image in zip(labels[:, 0, 0], features.reshape(-1, 64), strict=True)
+    }
+    expected = {
+        (int(number == 6), *image.astype(int))
+        for number, image in zip(images.target, images.data, strict=True)
+        if number in (3, 6)
+    }
+    assert found == expected
+    assert sum(part.num_sequences for part in parts) == len(expected)
+
+
+def test_digits_options() -> None:
+    keys = {"name": "digits", "digits": [0, 1, 2], "most": 10, "threshold": 0.5}
+    splits = load_data(DataSpec.model_validate(keys), seed=0)
+    parts = (splits.train, splits.validation, splits.test)
+    assert sum(part.num_sequences for part in parts) == 30
+    assert set(np.unique(splits.train.features)) == {0.0, 1.0}
+    assert set(np.unique(splits.train.targets)) == {0.0, 1.0, 2.0}
+    with pytest.raises(DataError, match="name two digits or more, once each"):
+        load_data(DataSpec.model_validate({"name": "digits", "digits": [4]}), seed=0)
+
+
 def test_dectriang() -> None:
     splits = load_data(DataSpec.model_validate({"name": "dectriang"}), seed=0)
     assert [p.num_sequences for p in (splits.train, splits.validation, splits.test)] == [32, 8, 10]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.linalg import expm
 from scipy.special import jv
 
 from qrnn_qiskit.errors import DataError, SpecError
@@ -143,3 +144,26 @@ def test_delayed_memory() -> None:
         )
     assert np.abs(features).max() <= 1.0
     assert np.abs(features.mean()) < 0.2
+
+
+def test_spin_dynamics_solves_the_schroedinger_equation() -> None:
+    """Against an evolution by matrix exponentials of Kronecker products."""
+    options: dict[str, Any] = {"spins": 3, "coupling": 0.8, "field": 0.6, "longitudinal": 0.3}
+    features, targets = whole("spin_dynamics", points=40, interval=0.25, observed=3, **options)
+    x, z, one = np.array([[0, 1], [1, 0]]), np.diag([1, -1]), np.eye(2)
+
+    def on(gates: dict[int, Array]) -> Array:
+        return np.asarray(np.kron(np.kron(*(gates.get(j, one) for j in (0, 1))), gates.get(2, one)))
+
+    hamiltonian = -0.8 * (on({0: z, 1: z}) + on({1: z, 2: z}))
+    hamiltonian -= sum(0.6 * on({j: x}) + 0.3 * on({j: z}) for j in range(3))
+    step, state = expm(-0.25j * hamiltonian), np.eye(8)[0].astype(complex)
+    expected = []
+    for _ in range(40):
+        expected.append([np.vdot(state, on({j: z}) @ state).real for j in range(3)])
+        state = step @ state
+    np.testing.assert_allclose(features, expected[:-1], atol=1e-12)
+    np.testing.assert_allclose(targets, expected[1:], atol=1e-12)
+    mean, _ = whole("spin_dynamics", points=40, interval=0.25, **options)
+    np.testing.assert_allclose(mean[:, 0], np.mean(expected[:-1], axis=1), atol=1e-12)
+    assert load("spin_dynamics").present == (0,)

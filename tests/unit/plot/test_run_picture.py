@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -61,6 +62,7 @@ def test_names_the_job_and_the_target(tmp_path: Path) -> None:
         "Forecast on held-out data",
         "Loss",
         "Gradient",
+        "Spent",
     ]
     assert figure.axes[0].get_ylabel() == "Niño 3.4 temperature (°C)"
 
@@ -92,10 +94,9 @@ def test_loss_is_logarithmic_only_when_positive(tmp_path: Path) -> None:
     labels = [str(a.get_label()) for a in plot_loss(history, ax=ax, best_step=50)]
     assert ax.get_yscale() == "log"
     assert labels == ["training", "± 2σ", "validation", "best weights"]
-    below_zero = History(
-        step=history.step,
+    below_zero = replace(
+        history,
         loss=history.loss - 1.0,
-        loss_standard_error=history.loss_standard_error,
         validation_loss=np.full_like(history.loss, np.nan),
         gradient_norm=np.zeros_like(history.loss),
     )
@@ -115,7 +116,9 @@ def test_logarithmic_axes_have_few_labels_and_more_than_one(span: float) -> None
     nothing = np.full(5, np.nan)
     figure = Figure()
     ax = figure.add_subplot()
-    plot_loss(History(step, loss, nothing, nothing, nothing), ax=ax)
+    plot_loss(
+        History(step, loss, nothing, nothing, nothing, nothing, None, nothing, nothing), ax=ax
+    )
     low, high = ax.get_ylim()
     labels = [tick for tick in ax.get_yticks() if low <= tick <= high]
     assert 2 <= len(labels) <= 8

@@ -11,6 +11,7 @@ import numpy as np
 
 from qrnn_qiskit.circuit import UnrolledCircuit
 from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.blocks import cut
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.execution.service import (
     BadResult,
@@ -24,7 +25,6 @@ from qrnn_qiskit.execution.service import (
     ResultsGone,
     Ticket,
     Unreachable,
-    cut,
 )
 
 SECONDS = 2.0
@@ -85,7 +85,8 @@ class FakeService:
             raise Refused("the job is too large", too_large=True)
         if what == "lost":
             raise OutcomeUnknown("no answer")
-        job = f"job-{next(self._number)}"
+        prefix = "job" if self.name == "fake" else self.name
+        job = f"{prefix}-{next(self._number)}"
         end = self.ends.pop(0) if self.ends else "done"
         hidden = 2 if what == "late" else 0
         self.jobs[job] = Accepted(block, ticket.tags, end, ticket.max_seconds, hidden)

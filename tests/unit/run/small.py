@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qrnn_qiskit.cli.config import toml_lines
 from qrnn_qiskit.run.reporter import StepReport
 from qrnn_qiskit.spec import Job, job_from_dict
+from qrnn_qiskit.spec.toml import toml_lines
 
 CELL = """\
 OPENQASM 3.0;

@@ -214,13 +214,41 @@ def test_format_1_is_read_and_continued(
     opened.close()
 
 
+def test_format_2_is_read_and_continued(
+    unrolled: UnrolledCircuit, plan: EvaluationPlan, tmp_path: Path
+) -> None:
+    """It had no column for the calibration of a job's device."""
+
+    def evaluate() -> tuple[Any, QueueExecutor]:
+        executor, ledger = QueueExecutor(), Ledger(tmp_path)
+        submission = Submission(ledger, LocalService(executor), unrolled)
+        evaluator = Evaluator(unrolled, executor, submission=submission, seed=3)
+        outputs = evaluator.outputs(plan, SHOTS, Call("step-0/gradient", (2, 0)))
+        ledger.close()
+        return outputs, executor
+
+    first = evaluate()[0]
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as database:
+        database.execute("ALTER TABLE job DROP COLUMN calibration")
+        database.execute("PRAGMA user_version = 2")
+    database.close()
+    before = contents(tmp_path)
+    looking = Ledger(tmp_path, looking=True)
+    assert [row.calibration for row in looking.jobs()] == [None]
+    looking.close()
+    assert contents(tmp_path) == before
+    again, executor = evaluate()
+    assert executor.submitted == []
+    np.testing.assert_array_equal(again.mean, first.mean)
+
+
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     Ledger(tmp_path).close()
     database = sqlite3.connect(tmp_path / "ledger.sqlite")
     database.execute("PRAGMA user_version = 99")
     database.close()
     before = contents(tmp_path)
-    with pytest.raises(RunError, match="has format 99, but this version reads up to 2: upgrade"):
+    with pytest.raises(RunError, match="has format 99, but this version reads up to 3: upgrade"):
         Ledger(tmp_path)
     assert contents(tmp_path) == before
 

@@ -351,9 +351,11 @@ def test_what_a_run_leaves(tmp_path: Path) -> None:
     with np.load(run / "predictions.npz") as predictions:
         shapes = {name: predictions[name].shape for name in predictions.files}
         np.testing.assert_array_equal(predictions["targets"], arrays()["test_targets"])
-    series = ("mean", "standard_error", "targets", "persistence", "ridge")
+    beside = ("persistence", "ridge", "polynomial", "echo_state")
+    series = ("mean", "standard_error", "targets", *beside)
     assert shapes == {**dict.fromkeys(series, (3, 3, 1)), "mask": (3,)}
-    assert [row["model"] for row in result.table] == ["QRNN", "persistence", "linear ridge"]
+    models = ["QRNN", "persistence", "linear ridge", "echo-state network", "polynomial ridge"]
+    assert [row["model"] for row in result.table] == models
     record = RunDirectory(run).record()
     assert record["provenance"]["packages"]["numpy"] == np.__version__
     assert record["job"]["seed"] == 5

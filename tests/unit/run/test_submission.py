@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,18 @@ from hypothesis import strategies as st
 from qrnn_qiskit import UnrolledCircuit, build_cell, unroll
 from qrnn_qiskit.errors import BudgetError, JobError, PendingError
 from qrnn_qiskit.execution.bits import PackedBits
+from qrnn_qiskit.execution.blocks import assemble, cut
 from qrnn_qiskit.execution.executor import EvaluationRequest
-from qrnn_qiskit.execution.service import Block, assemble, cut
+from qrnn_qiskit.execution.service import Block
 from qrnn_qiskit.gradients.plan import forward_plan
 from qrnn_qiskit.run.record import ledger as ledger_module
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import SESSION_COST
 from qrnn_qiskit.run.service import submission as submission_module
+from qrnn_qiskit.run.service import waiting
 from qrnn_qiskit.run.service.submission import Submission
+from qrnn_qiskit.run.service.together import bits_of_all
+from qrnn_qiskit.spec.backend import BudgetSpec
 from tests.unit.run.fake_service import SECONDS, FakeService, rows_and_shots
 
 UNROLLED: UnrolledCircuit = unroll(build_cell("parity2"), 2)
@@ -47,7 +52,7 @@ def expected(shots: int = SHOTS) -> PackedBits:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission_module, "FIRST_POLL_S", 0.0)
+    monkeypatch.setattr(waiting, "FIRST_POLL_S", 0.0)
     monkeypatch.setattr(submission_module, "GRACE_S", 0.01)
 
 
@@ -272,23 +277,86 @@ def test_a_refusal_costs_nothing_and_may_be_tried_again(ledger: Ledger) -> None:
 
 def test_the_budget_counts_what_is_charged(ledger: Ledger) -> None:
     service = FakeService(charge=2 * SECONDS)
-    run = submission(ledger, service, budget=9.0)
+    run = submission(ledger, service, budget=BudgetSpec(qpu_seconds=9.0))
     run.bits("a", "d", request())
     run.bits("b", "d", request())
     # Two jobs were charged 4 s each, and so will be the next: 12 s.
-    with pytest.raises(BudgetError, match=r"to 12.0 of budget.qpu_seconds = 9.0 .8.0 charged"):
+    with pytest.raises(BudgetError, match=r"to 12.0 of budget.qpu_seconds = 9.0 .8.0 s charged"):
         run.bits("c", "d", request())
     assert ledger.find("c") is None
     assert [job.limit for job in service.jobs.values()] == [9, 5]
-    submission(ledger, service, budget=12.0).bits("c", "d", request())
+    submission(ledger, service, budget=BudgetSpec(qpu_seconds=12.0)).bits("c", "d", request())
 
 
 def test_the_budget_counts_jobs(ledger: Ledger) -> None:
     service = FakeService(max_rows=3)
     with pytest.raises(BudgetError, match="next 2 QPU jobs .* to 2 of budget.qpu_jobs = 1"):
-        submission(ledger, service, max_jobs=1).bits("a", "d", request())
+        submission(ledger, service, budget=BudgetSpec(qpu_jobs=1)).bits("a", "d", request())
     assert service.jobs == {}
-    submission(ledger, service, max_jobs=2).bits("a", "d", request())
+    submission(ledger, service, budget=BudgetSpec(qpu_jobs=2)).bits("a", "d", request())
+
+
+def test_the_budget_counts_money_and_executions(ledger: Ledger) -> None:
+    service = FakeService(max_rows=3)
+    budget = BudgetSpec(money=5.9, money_per_second=1.5)
+    with pytest.raises(BudgetError, match=r"next 2 QPU jobs .* to 6.0 of budget.money = 5.9 "):
+        submission(ledger, service, budget=budget).bits("a", "d", request())
+    service.max_rows = 5
+    submission(ledger, service, budget=BudgetSpec(executions=150)).bits("a", "d", request())
+    assert ledger.spending().executions == ROWS * SHOTS
+    with pytest.raises(BudgetError, match="to 300 of budget.executions = 299;"):
+        submission(ledger, service, budget=BudgetSpec(executions=299)).bits("b", "d", request())
+    submission(ledger, service, budget=BudgetSpec(executions=300)).bits("b", "d", request())
+
+
+def test_a_job_may_take_what_the_money_buys(ledger: Ledger) -> None:
+    service = FakeService()
+    budget = BudgetSpec(money=9.0, money_per_second=3.0, qpu_seconds=50.0)
+    submission(ledger, service, budget=budget).bits("a", "d", request())
+    assert [job.limit for job in service.jobs.values()] == [3]
+
+
+def test_the_budget_counts_hours_even_while_jobs_wait(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = BudgetSpec(wall_hours=2.0)
+    service = FakeService(ends=["done", "queued"])
+    submission(ledger, service, budget=budget).bits("a", "d", request())
+    later = time.time() + 3 * 3600
+    service.on_submit = lambda: monkeypatch.setattr("time.time", lambda: later)
+    with pytest.raises(BudgetError, match=r"began 3 hours ago, and budget.wall_hours = 2.0: jobs"):
+        submission(ledger, service, budget=budget).bits("b", "d", request())
+    assert states(ledger) == ["completed", "submitted"]
+    with pytest.raises(BudgetError, match="wall_hours=MORE"):
+        submission(ledger, service, budget=budget).bits("c", "d", request())
+    submission(ledger, service, budget=BudgetSpec(wall_hours=4.0)).bits("b", "d", request())
+
+
+def test_of_several_devices_one_submission_at_a_time_is_weighed(ledger: Ledger) -> None:
+    """Two threads that both saw the same money left would spend it twice."""
+    services = [FakeService(name="a"), FakeService(name="b")]
+    for service in services:
+        service.on_submit = lambda: time.sleep(0.05)
+    run = submission(ledger, services[0], budget=BudgetSpec(qpu_jobs=1))
+    with pytest.raises(BudgetError, match="to 2 of budget.qpu_jobs = 1"):
+        bits_of_all(run, [(service, service.name, "d", request()) for service in services])
+    assert sum(len(service.jobs) for service in services) == 1
+
+
+def test_an_interruption_ends_all_devices(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    services = [FakeService(name="a", ends=["queued"]), FakeService(name="b", asks=[True, True])]
+    services[1].asks += [False] * 1000
+
+    def sleep(seconds: float) -> None:
+        if services[0].jobs:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", sleep)
+    with pytest.raises(KeyboardInterrupt, match="under way at a.*qrnn cancel"):
+        bits_of_all(
+            submission(ledger, services[0]),
+            [(service, service.name, "d", request()) for service in services],
+        )
 
 
 def test_a_session_is_charged_by_its_wall_clock(ledger: Ledger) -> None:

@@ -1,0 +1,1 @@
+"""State vectors of programs that stay pure: exact outputs and their derivatives."""

@@ -1,0 +1,1 @@
+"""Forecasts that a trained network must beat, one file each."""

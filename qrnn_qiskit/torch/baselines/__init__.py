@@ -1,0 +1,1 @@
+"""Forecasts by classical recurrent networks of PyTorch, one file each."""
