@@ -11,11 +11,12 @@ from pathlib import Path
 
 import torch
 
-from examples.hybrid import deep_head, gated, reuploading, toy_series, transfer, warm_start
+from examples.hybrid import deep_head, gated, reuploading, timing, toy_series, transfer, warm_start
 
 EXAMPLES = {
     "toy_series": toy_series.run,
     "gated": gated.run,
+    "timing": timing.run,
     "deep_head": deep_head.run,
     "transfer": transfer.run,
     "warm_start": warm_start.run,

@@ -35,7 +35,7 @@ def run(quick: bool) -> Table:
     rows = []
     for quantum in (True, False):
         for rescaled in (False, True):
-            errors, nexts, seconds, count = list[float](), list[float](), 0.0, 0
+            errors, nexts, count = list[float](), list[float](), 0
             middle, scale = (50.0, 40.0) if rescaled else (0.0, 1.0)
             x, y = (parts[:, :3, None] - middle) / scale, (parts[:, 3:] - middle) / scale
             for seed in SEEDS[: 1 if quick else 3]:
@@ -43,14 +43,14 @@ def run(quick: bool) -> Table:
                 model = network(quantum, rescaled)
                 count = weights_of(model)
                 epochs = 3 if quick else 300
-                seconds += train(model, x, y, epochs=epochs, learning_rate=0.05)
+                train(model, x, y, epochs=epochs, learning_rate=0.05)
                 errors.append(mse(model(x), y) ** 0.5 * scale)
                 last = (values[None, -3:, None] - middle) / scale
                 nexts.append(float(model(last).detach()) * scale + middle)
             name = "LSTM, quantum, dense" if quantum else "LSTM, dense"
             how = "scaled, linear head" if rescaled else "raw values, ReLU head"
-            rows.append((name, how, count, spread(errors), spread(nexts), f"{seconds:.0f}"))
-    columns = ("network", "values", "weights", "RMSE on 40 ... 90", "next (100)", "seconds")
+            rows.append((name, how, count, spread(errors), spread(nexts)))
+    columns = ("network", "values", "weights", "RMSE on 40 ... 90", "next (100)")
     return Table(columns, rows)
 
 

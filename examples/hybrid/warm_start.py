@@ -88,7 +88,7 @@ def run(quick: bool) -> Table:
         for name, before in (("device, warm", checkpoint), ("device, from scratch", None)):
             with ScriptRun(Path(folder) / name.replace(", ", "-"), qpu_seconds=200.0) as record:
                 model = Forecast(executor=DEVICE, shots=200, seed=6, run=record)
-                stage(name, model, few, 0.02, before)
+                stage(name, model, few, 0.005, before)
         ibm_client.arguments.clear()
     columns = ("stage", "steps", "MSE before", "MSE after", "shots", "QPU jobs", "QPU seconds")
     return Table(columns, rows)

@@ -95,7 +95,7 @@ def loop_cost(
         problem = GradientProblem(
             unrolled.angle_map, executor.occurrences(unrolled), weights, features, mask, shots
         )
-        plan = backward_plan(problem, rule, by_features=by_features)
+        plan = backward_plan(problem, rule, by_weights=by_weights, by_features=by_features)
         if len(plan.term_row):
             rows.append(plan.total_repeats)
     service = as_service(executor)

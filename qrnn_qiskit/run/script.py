@@ -92,6 +92,8 @@ class ScriptRun:
         self._ledger = Ledger(self.path)
         self._open.callback(self._ledger.close)
         self._open.callback(_OPEN.pop, place, None)
+        self._open.callback(lambda: self._directory.update(state="closed"))
+        self._directory.update(state="running")
         _OPEN[place] = self
 
     @staticmethod

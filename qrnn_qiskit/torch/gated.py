@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from qrnn_qiskit.errors import DataError
+from qrnn_qiskit.run.script import executor_of
 from qrnn_qiskit.torch.variational import QuantumLayer
 
 
@@ -86,6 +87,7 @@ class QLSTM(_Gated):
                 f"circuits = {circuits}, qubits = {qubits}: a QLSTM has 6 circuits of {width} = F "
                 "+ H qubits, or 4 of any number"
             )
+        options = _shared(options)
         self.batch_first, self.hidden_size, self.circuits = batch_first, hidden_size, circuits
         if circuits == 6:
             self.gates: Any = QuantumLayer(width, layers, form="chen", circuits=4, **options)
@@ -154,7 +156,7 @@ class QGRU(_Gated):
             options: of `QRNN`: `executor`, `shots`, `seed`, `rule`, `run`.
         """
         super().__init__()
-        width = input_size + hidden_size
+        width, options = input_size + hidden_size, _shared(options)
         self.batch_first, self.hidden_size, self.output_size = batch_first, hidden_size, hidden_size
         self.gates = _Circuits(width, hidden_size, qubits or width, layers, 2, options)
         self.candidate = _Circuits(width, hidden_size, qubits or width, layers, 1, _other(options))
@@ -176,6 +178,12 @@ class QGRU(_Gated):
             hidden = (1 - update) * torch.tanh(candidate) + update * hidden
             outputs.append(hidden)
         return self._stacked(outputs), hidden
+
+
+def _shared(options: dict[str, Any]) -> dict[str, Any]:
+    """The same options with one executor for all circuits: one connection, one session."""
+    backend = options.get("executor")
+    return options if backend is None else {**options, "executor": executor_of(backend)}
 
 
 def _other(options: dict[str, Any]) -> dict[str, Any]:

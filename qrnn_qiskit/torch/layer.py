@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from qrnn_qiskit.circuit import Cell, UnrolledCircuit, unroll
 from qrnn_qiskit.errors import BackendError, DataError
@@ -61,6 +63,7 @@ class QRNN(torch.nn.Module):
         cell: the cell.
         executor: where it runs.
         rule: how the backward pass gets derivatives.
+        learned: `[F]` the features by which derivatives are measured where any are; all if None.
         run: the record of measurements with shots; None for none. Copies of a layer have none.
         last_evaluation: standard errors and shots of the last forward pass.
         last_backward: gradient with standard errors, rows and shots of the last backward pass (of
@@ -122,6 +125,7 @@ class QRNN(torch.nn.Module):
         self.weights = torch.nn.Parameter(torch.empty(self.cell.num_weights, dtype=torch.float64))
         self.register_buffer("measurements", torch.zeros((), dtype=torch.int64))
         self.register_buffer("shots_spent", torch.zeros((), dtype=torch.int64))
+        self.learned: NDArray[np.bool_] | None = None
         self.last_evaluation: Evaluation | None = None
         self.last_backward: Backward | None = None
         self._by_length: dict[int, Measurement] = {}
@@ -270,7 +274,10 @@ class QRNN(torch.nn.Module):
         parts += [f"weights={self.cell.num_weights}", f"backend={self.executor.name!r}"]
         parts += [f"batch_first={self.batch_first}"] * self.batch_first
         parts += [f"shots={self.shots}, seed={self.seed}"] * (self.shots is not None)
-        return ", ".join([*parts, f"rule={self.rule}"])
+        parts += [f"rule={self.rule}"]
+        parts += ["return_hidden=True"] * self.return_hidden
+        parts += [] if self.run is None else [f"run={str(self.run.path)!r}"]
+        return ", ".join(parts)
 
     def __getstate__(self) -> dict[str, Any]:
         # Circuits are made again when they are needed.
@@ -289,7 +296,7 @@ class QRNN(torch.nn.Module):
 
     def _of_one_length(self, features: Any, places: list[int]) -> tuple[Any, Any]:
         measurement = self._measurement(self._checked(features).shape[1])
-        outputs, measured = measurement.outputs(self.weights, features)
+        outputs, measured = measurement.outputs(self.weights, features, self.learned)
         if self.shots is not None:
             self._spend(self.shots * len(features))
         error = measured.estimate.standard_error

@@ -11,6 +11,7 @@ from typing import Any, Final, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from qrnn_qiskit.angle_map import Array
@@ -81,12 +82,15 @@ class Measurement:
         number = self.place()
         return Call(f"{self.name}/{number}", (LAYER_STREAM, number))
 
-    def outputs(self, weights: Any, features: Any) -> tuple[Any, Outputs]:
+    def outputs(
+        self, weights: Any, features: Any, learned: NDArray[np.bool_] | None = None
+    ) -> tuple[Any, Outputs]:
         """Differentiable outputs `[B, T, K]`, and the same with their statistics.
 
         Args:
             weights: tensor `[P]`.
             features: tensor `[B, T, F]`.
+            learned: `[F]` the features by which derivatives are wanted, where any are; all if None.
         """
         raw = measure_outputs(
             self.evaluator, to_array(weights), to_array(features), self.shots, self.call()
@@ -95,7 +99,7 @@ class Measurement:
         if self.evaluator.unrolled.postselected:
             check_survival(*kept_of(raw))
             outputs = conditional(raw)
-        return _Circuit.apply(weights, features, outputs.mean, raw, self), outputs
+        return _Circuit.apply(weights, features, outputs.mean, raw, self, learned), outputs
 
 
 def to_array(tensor: Any) -> Array:
@@ -109,10 +113,16 @@ class _Circuit(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, weights: Any, features: Any, mean: Array, raw: Outputs, measurement: Measurement
+        ctx: Any,
+        weights: Any,
+        features: Any,
+        mean: Array,
+        raw: Outputs,
+        measurement: Measurement,
+        learned: NDArray[np.bool_] | None,
     ) -> Any:
         ctx.save_for_backward(weights, features)
-        ctx.raw, ctx.measurement = raw, measurement
+        ctx.raw, ctx.measurement, ctx.learned = raw, measurement, learned
         return torch.from_numpy(np.ascontiguousarray(mean)).to(features)
 
     @staticmethod
@@ -129,10 +139,18 @@ class _Circuit(torch.autograd.Function):
             cotangent=to_array(cotangent),
             shots=measurement.shots,
             call=measurement.call(),
-            by_features=ctx.needs_input_grad[1],
+            by_weights=ctx.needs_input_grad[0],
+            by_features=ctx.needs_input_grad[1] and (True if ctx.learned is None else ctx.learned),
         )
         measurement.told_backward(found)
         by_features = None
         if found.by_features is not None:
             by_features = torch.from_numpy(found.by_features.mean).to(features)
-        return torch.from_numpy(found.by_weights.mean).to(weights), by_features, None, None, None
+        return (
+            torch.from_numpy(found.by_weights.mean).to(weights),
+            by_features,
+            None,
+            None,
+            None,
+            None,
+        )

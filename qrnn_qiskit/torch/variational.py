@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 
 from qrnn_qiskit.circuit.variational import FORMS
@@ -93,6 +94,11 @@ class QuantumLayer(torch.nn.Module):
         # In double precision here, so that weights are not rounded to the inputs' type.
         both = torch.cat([input.double(), own.expand(*input.shape[:-1], own.shape[-1])], dim=-1)
         rows = both.reshape(-1, 1, both.shape[-1])
+        # What is frozen, or comes from the data, is not measured.
+        learned = np.repeat(
+            [input.requires_grad, own.requires_grad], [input.shape[-1], own.shape[-1]]
+        )
+        self.circuit.learned = learned
         outputs = self.circuit(rows)[:, 0]
         return outputs.reshape(*input.shape[:-1], self.qubits).to(input.dtype)
 

@@ -126,6 +126,21 @@ def test_an_answer_lost_on_the_way(loops: Loops, on_device: dict[str, Any], tmp_
         assert len(service.jobs) == REQUESTS
 
 
+@pytest.mark.slow
+def test_without_waiting(loops: Loops, on_device: dict[str, Any], tmp_path: Path) -> None:
+    """As from cron: the script ends while a job is under way, and is started again."""
+    run, codes = tmp_path / "run", list[int]()
+    with ideal_service() as service:
+        while 0 not in codes:
+            found = loops.run(run, DEVICE, service, wait=False)
+            codes.append(found["code"])
+            assert found["code"] in (0, 3), found
+            service.wait_until_idle()
+        assert found == on_device
+        assert len(service.jobs) == REQUESTS
+    assert 1 < len(codes) <= REQUESTS + 1
+
+
 def test_budgets_hold(loops: Loops, on_device: dict[str, Any], tmp_path: Path) -> None:
     run = tmp_path / "run"
     with ideal_service() as service:

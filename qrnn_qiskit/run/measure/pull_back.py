@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qrnn_qiskit.angle_map import Array, SparseJacobian
 from qrnn_qiskit.estimate import Estimate, Outputs
@@ -25,6 +26,8 @@ from qrnn_qiskit.run.measure.gradient import (
     feature_jacobian,
     shift_rule,
 )
+
+Mask = NDArray[np.bool_]
 
 
 @final
@@ -58,7 +61,8 @@ def measure_pull_back(
     cotangent: Array,
     shots: int | None,
     call: Call,
-    by_features: bool,
+    by_weights: bool = True,
+    by_features: bool | Mask = False,
 ) -> PulledBack:
     """Pull a cotangent back, both ways from the same rows.
 
@@ -71,7 +75,9 @@ def measure_pull_back(
         cotangent: `[B, T, K]` dL/d(outputs); of a post-selected circuit, by the conditional ones.
         shots: of each row; None for exact values.
         call: the place in the run.
-        by_features: whether dL/d(features) is wanted too (parameter shift and adjoint).
+        by_weights: whether dL/d(weights) is wanted; zeros where it is not.
+        by_features: whether dL/d(features) is wanted (parameter shift and adjoint); `[F]` for some
+            of them, the others are zeros.
 
     Raises:
         DataError: where an encoding has no slope, or the rule none by features.
@@ -80,8 +86,9 @@ def measure_pull_back(
     read = np.any(cotangent != 0.0, axis=(0, 2))
     if evaluator.unrolled.postselected:
         cotangent = _by_raw(raw, cotangent)
+    some = bool(np.any(by_features))
     if isinstance(rule, Adjoint):
-        return _reverse(evaluator, weights, features, cotangent, by_features)
+        return _reverse(evaluator, weights, features, cotangent, some)
     problem = GradientProblem(
         evaluator.unrolled.angle_map,
         evaluator.occurrences,
@@ -91,8 +98,8 @@ def measure_pull_back(
         shots,
         seed=stream_seed(evaluator.seed, (RULE_STREAM, *call.spawn_key)),
     )
-    plan = backward_plan(problem, rule, by_features=by_features)
-    size = weights.size + (features[0].size if by_features else 0)
+    plan = backward_plan(problem, rule, by_weights=by_weights, by_features=by_features)
+    size = weights.size + (features[0].size if some else 0)
     values = variances = np.zeros((size, len(features)))
     if len(plan.term_row):
         outputs = evaluator.outputs(plan, shots, call)
@@ -105,7 +112,7 @@ def measure_pull_back(
     spent = plan.total_repeats * shots if rows and shots is not None else 0
     count = weights.size
     found = None
-    if by_features:
+    if some:
         found = _estimate(
             values[count:].T.reshape(features.shape),
             variances[count:].T.reshape(features.shape),
@@ -116,10 +123,22 @@ def measure_pull_back(
 
 
 def backward_plan(
-    problem: GradientProblem, rule: GradientRule, *, by_features: bool
+    problem: GradientProblem,
+    rule: GradientRule,
+    *,
+    by_weights: bool = True,
+    by_features: bool | Mask = False,
 ) -> EvaluationPlan:
-    """The rows of a backward pass: with shots, base rows are left out where they serve no term."""
-    plan = _plan_of_both(problem, rule) if by_features else rule.plan(problem)
+    """The rows of a backward pass: with shots, base rows are left out where they serve no term.
+
+    `term_weight` counts the P weights, then the features of all steps; an occurrence that depends
+    on both is measured once.
+    """
+    plan = (
+        _plan_of_both(problem, rule, by_weights, by_features)
+        if np.any(by_features)
+        else rule.plan(problem)
+    )
     if problem.shots is not None and not isinstance(rule, HasVariance):
         plan = plan.without_base_rows()
     return plan
@@ -149,16 +168,22 @@ def _reverse(
     return PulledBack(by_weights, found)
 
 
-def _plan_of_both(problem: GradientProblem, rule: GradientRule) -> EvaluationPlan:
-    """One plan by weights and features: an occurrence that depends on both is measured once.
-
-    `term_weight` counts the P weights, then the features of all steps.
-    """
-    one = problem.angle_map.weight_jacobian(problem.weights, problem.features)
-    two = feature_jacobian(problem)
+def _plan_of_both(
+    problem: GradientProblem, rule: GradientRule, by_weights: bool, by_features: bool | Mask
+) -> EvaluationPlan:
+    parts = [feature_jacobian(problem)]
+    num_features = problem.features.shape[2]
+    wanted = np.broadcast_to(by_features, num_features)[parts[0].column % num_features]
+    parts[0] = SparseJacobian(
+        parts[0].occurrence[wanted],
+        parts[0].column[wanted] + problem.weights.size,
+        parts[0].values[:, wanted],
+    )
+    if by_weights:
+        parts.insert(0, problem.angle_map.weight_jacobian(problem.weights, problem.features))
     both = SparseJacobian(
-        np.concatenate([one.occurrence, two.occurrence]),
-        np.concatenate([one.column, two.column + problem.weights.size]),
-        np.concatenate([one.values, two.values], axis=1),
+        np.concatenate([part.occurrence for part in parts]),
+        np.concatenate([part.column for part in parts]),
+        np.concatenate([part.values for part in parts], axis=1),
     )
     return shift_rule(rule).plan_for(problem, both)

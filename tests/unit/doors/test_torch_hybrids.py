@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import qrnn_qiskit as qrnn
 
 torch = pytest.importorskip("torch")
 
-from qrnn_qiskit.torch import QGRU, QLSTM, QRNN, QuantumLayer  # noqa: E402
+from qrnn_qiskit.torch import QGRU, QLSTM, QRNN, QuantumLayer, ScriptRun  # noqa: E402
 
 MODELS: dict[str, Any] = {
     "QRNN": lambda **o: QRNN("reupload", batch_first=True, **o),
@@ -107,6 +108,47 @@ def test_a_bank_is_one_request() -> None:
     assert x.grad is not None
     assert x.grad.abs().sum() > 0
     assert layer.weights.grad.abs().sum() > 0
+
+
+def test_nothing_is_measured_for_what_does_not_learn() -> None:
+    layer: Any = QuantumLayer(2, 1, shots=20, seed=1, executor="aer")
+    x = torch.rand(3, 2)
+
+    def rows(x: Any) -> int:
+        layer(x).sum().backward()
+        return int(layer.circuit.last_backward.rows)
+
+    both = rows(x.requires_grad_())
+    weights_alone = rows(x.detach())
+    layer.requires_grad_(False)
+    inputs_alone = rows(x)
+    assert (weights_alone, inputs_alone) == (both - 3 * 2 * 2, 3 * 2 * 2)
+    recurrent: Any = QRNN("reupload", batch_first=True, shots=20, seed=1)
+    sequence = torch.rand(2, 2, 1, requires_grad=True)
+    recurrent(sequence).sum().backward()
+    whole = recurrent.last_backward.rows
+    planned = recurrent.plan(sequence, by_features=True).backward_rows
+    recurrent.requires_grad_(False)
+    recurrent(sequence).sum().backward()
+    assert recurrent.last_backward.rows < whole == planned
+    assert recurrent.plan(sequence, by_features=True).backward_rows == recurrent.last_backward.rows
+
+
+def test_all_circuits_of_a_network_share_a_run(tmp_path: Path) -> None:
+    def script() -> tuple[Any, int]:
+        torch.manual_seed(4)
+        with ScriptRun(tmp_path / "run") as record:
+            model = QLSTM(1, 1, layers=1, shots=10, seed=2, run=record)
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            for _ in range(2):
+                optimizer.zero_grad()
+                model(torch.ones(2, 1, 1))[0].sum().backward()
+                optimizer.step()
+            return [p.tolist() for p in model.parameters()], record.shots
+
+    first = script()
+    assert script() == first
+    assert first[1] > 0
 
 
 def step_of_paper(gates: Any, x: Any, hidden: Any, cell: Any) -> tuple[Any, Any, Any]:

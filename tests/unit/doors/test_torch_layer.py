@@ -317,6 +317,7 @@ def test_types_as_other_modules_have_them() -> None:
 def test_a_copy_has_no_place_in_the_run(tmp_path: Path) -> None:
     with ScriptRun(tmp_path / "run") as record:
         model = layer(shots=20, seed=1, run=record)
+        assert f"run='{tmp_path / 'run'}'" in repr(model)
         model(features(1, 2, 1))
         copied = copy.deepcopy(model)
         assert copied.run is None

@@ -85,7 +85,9 @@ def test_one_object_for_a_directory(path: Path) -> None:
 def test_the_commands_for_runs(path: Path) -> None:
     with ScriptRun(path) as run:
         measured(run)
+        assert status_run(path)["state"] == "running"
     found = status_run(path)
+    assert found["state"] == "closed"
     assert (found["backend"], found["requests_completed"]) == ("exact", 1)
     with pytest.raises(RunError, match="start the script again"):
         run_job(path)
