@@ -15,10 +15,7 @@ from qrnn_qiskit.errors import BudgetError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.executor import Executor
-from qrnn_qiskit.execution.isa import (
-    device_duration,
-    shortest_coherence,
-)
+from qrnn_qiskit.execution.isa import device_duration, shortest_coherence
 from qrnn_qiskit.execution.layout import predicted_error
 from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_service
 from qrnn_qiskit.execution.tiles import WORST, tile_errors, whole_shots

@@ -339,7 +339,6 @@ def test_what_a_run_leaves(tmp_path: Path) -> None:
         "log.txt",
         "outputs.npz",
         "payload",
-        "outputs.npz",
         "predictions.npz",
         "run.json",
         "table.json",
