@@ -55,7 +55,8 @@ def make_executor(backend: BackendSpec, noise: NoiseSpec | None, *, folds: int =
             f'[noise], or set backend.name = "aer" and noise.device = "{backend.name}"'
         )
     if backend.is_service:
-        from qrnn_qiskit.execution.backends.ibm_service import ServiceExecutor, ServiceOptions
+        from qrnn_qiskit.execution.backends.ibm_options import ServiceOptions
+        from qrnn_qiskit.execution.backends.ibm_service import ServiceExecutor
 
         service = ServiceOptions(
             backend.name, backend.account, backend.instance, backend.mode, backend.options

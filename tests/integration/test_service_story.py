@@ -23,7 +23,8 @@ from qrnn_qiskit import UnrolledCircuit, build_cell, unroll
 from qrnn_qiskit.emulator import EmulatedService
 from qrnn_qiskit.errors import BackendError, JobError, PendingError
 from qrnn_qiskit.execution.backends import ibm_client
-from qrnn_qiskit.execution.backends.ibm_service import ServiceExecutor, ServiceOptions
+from qrnn_qiskit.execution.backends.ibm_options import ServiceOptions
+from qrnn_qiskit.execution.backends.ibm_service import ServiceExecutor
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.gradients.plan import forward_plan
 from qrnn_qiskit.run.record import ledger as ledger_module

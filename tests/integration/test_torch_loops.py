@@ -11,7 +11,8 @@ import pytest
 
 from qrnn_qiskit.emulator import AerRunner, EmulatedService, Fault, RunRequest
 from qrnn_qiskit.emulator.program import Bits
-from qrnn_qiskit.execution.backends.ibm_service import ServiceExecutor, ServiceOptions
+from qrnn_qiskit.execution.backends.ibm_options import ServiceOptions
+from qrnn_qiskit.execution.backends.ibm_service import ServiceExecutor
 from qrnn_qiskit.run.record.ledger import Ledger
 from tests.integration.service_harness import DEVICE, ideal_service
 from tests.integration.torch_loop import STEPS, Loops

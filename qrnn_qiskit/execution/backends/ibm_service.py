@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import datetime
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, final
 
 import numpy as np
@@ -24,7 +24,8 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
     sampler_options,
 )
 from qrnn_qiskit.execution.backends.ibm_client import Client, says_too_large
-from qrnn_qiskit.execution.backends.ibm_mode import Mode, OpenMode
+from qrnn_qiskit.execution.backends.ibm_mode import OpenMode
+from qrnn_qiskit.execution.backends.ibm_options import ServiceOptions
 from qrnn_qiskit.execution.backends.ibm_results import packed_bits, registers_of
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.blocks import block_angles, cut
@@ -54,26 +55,6 @@ REFRESH_S = 3600.0  # a device's calibration is not asked for more often
 _MAX_LISTED: Final = 200
 _MISSING_ASKED: Final = 3
 _FINAL: Final = ("DONE", "ERROR", "CANCELLED")
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ServiceOptions:
-    """How jobs are submitted.
-
-    Attributes:
-        backend: name of a device, or "least_busy".
-        account: name of a saved account; None for the environment's or the default one.
-        instance: name or CRN of the instance that is charged; None for the account's.
-        mode: each job alone, or all of a run in a batch or a session.
-        options: of the Sampler, by the client's own names.
-    """
-
-    backend: str
-    account: str | None = None
-    instance: str | None = None
-    mode: Mode = "job"
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @final
