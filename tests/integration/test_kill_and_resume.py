@@ -223,7 +223,8 @@ def test_killed_and_resumed_is_bit_for_bit_the_same(name: str, seed: int, tmp_pa
     assert len(expected["history.jsonl"].splitlines()) >= case.lines
     if name in ("adam_aer", "adam_adaptive"):
         history = [json.loads(line) for line in expected["history.jsonl"].splitlines()]
-        assert len({line["gradient"]["shots"] for line in history}) > 3, "no step has decided"
+        # The line through the losses, seen across the interruptions, has decided.
+        assert any("loss " in line["gradient"]["reason"] for line in history), "nothing decided"
 
 
 KILLER = """\
