@@ -123,7 +123,9 @@ CASES = {
 
 def make_job_file(folder: Path, case: Case) -> Path:
     write_data(folder, **arrays(case.num_steps, {"": case.sequences, "validation_": 2, "test_": 3}))
-    return write_job(folder, **case.tables)
+    # This process makes no classical networks, those that it starts would.
+    training = {**case.tables["training"], "baselines": ["persistence", "linear_ridge"]}
+    return write_job(folder, **{**case.tables, "training": training})
 
 
 @contextmanager
