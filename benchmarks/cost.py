@@ -41,9 +41,8 @@ READING = """## Where the engine stops being the right tool
   wider than 14 qubits without noise or 7 qubits with noise; bits that a later condition reads
   count as qubits. A warning says so, and `qrnn plan` shows `shots_from`. The limit depends on
   the circuit alone, so that a resumed run goes on with the same simulator. The table below shows
-  why: with noise a state has 4^n components, and Aer, which draws errors shot by shot on
-  state vectors, overtakes at eight qubits. Noisy trajectories of our own would repeat what Aer does
-  there in compiled code, so there are none.
+  why: with noise a state has 4^n components, and Aer comes level at seven qubits. Noisy
+  trajectories of our own would repeat what Aer does there in compiled code, so there are none.
 - **Marginal shots** need exact probabilities only and stay with the engine at any width.
 """
 

@@ -61,25 +61,23 @@ def shots_table(cases: Iterable[Case]) -> list[list[object]]:
     return rows
 
 
-def gradient_table(cases: Iterable[Case]) -> list[list[object]]:
-    """Times of exact gradients by other tools over that of reverse mode."""
-    tools: list[tuple[str, str, Callable[[Case], Callable[[], object]]]] = [
-        ("Aer, density matrices, all shifted rows", "ABCD", peers.aer_exact_gradient),
-        ("PennyLane lightning, adjoint, unrolled by hand", "A", peers.lightning_gradient),
-        ("PennyLane default.qubit, as it comes", "A", peers.pennylane_gradient),
-        ("qiskit-machine-learning on Aer", "A", peers.machine_learning_gradient),
-        ("JAX, written by hand and compiled", "ABCD", peers.jax_gradient),
-    ]
-    cases = list(cases)
+Make = Callable[[Case], Callable[[], object]]
+
+
+def gradient_table(cases: Iterable[Case], tools: list[tuple[str, str, Make]]) -> list[list[object]]:
+    """Times of exact gradients by other tools over that of reverse mode.
+
+    Args:
+        cases: all of them.
+        tools: title, names of the cases to run, and what makes the call.
+    """
     own: dict[tuple[str, int], Timing] = {}
     rows = list[list[object]]()
-    batches = [make_case(case.name, *SIZES[case.name], sequences=32) for case in cases]
-    for case in [*cases, *batches]:
-        sequences = len(case.features)
-        gradient = peers.engine_gradient(case)
-        own[case.name, sequences] = timed(gradient, 15)
+    cases = list(cases)
+    for case in cases:
+        own[case.name, len(case.features)] = timed(peers.engine_gradient(case), 15)
     for title, names, make in tools:
-        for case in [*cases, *(batches if "JAX" in title else [])]:
+        for case in cases:
             if case.name not in names:
                 continue
             sequences = len(case.features)
@@ -91,15 +89,31 @@ def gradient_table(cases: Iterable[Case]) -> list[list[object]]:
             mine = own[case.name, sequences]
             rows.append([title, case.name, sequences, theirs, mine, theirs.over(mine)])
             print(*rows[-1], file=sys.stderr, flush=True)
-    for case in [*cases, *batches]:
+    return rows
+
+
+TOOLS: list[tuple[str, str, Make]] = [
+    ("Aer, density matrices, all shifted rows", "ABCD", peers.aer_exact_gradient),
+    ("PennyLane lightning, adjoint, unrolled by hand", "A", peers.lightning_gradient),
+    ("PennyLane default.qubit, as it comes", "A", peers.pennylane_gradient),
+    ("qiskit-machine-learning on Aer", "A", peers.machine_learning_gradient),
+]
+COMPILED: list[tuple[str, str, Make]] = [
+    ("JAX, written by hand and compiled", "ABCD", peers.jax_gradient)
+]
+
+
+def forward_table(cases: Iterable[Case]) -> list[list[object]]:
+    """Times of reverse mode over those of the forward pass alone."""
+    rows = list[list[object]]()
+    for case in cases:
         angles = case.unrolled.angle_map.angles(case.weights, case.features)
 
         def forward(case: Case = case, angles: np.ndarray = angles) -> object:
             return case.executor.forward(case.unrolled, angles, "z")
 
-        mine, theirs = own[case.name, len(case.features)], timed(forward, 15)
-        title = "own forward pass (gradient over forward)"
-        rows.append([title, case.name, len(case.features), theirs, mine, mine.over(theirs)])
+        one, both = timed(forward, 15), timed(peers.engine_gradient(case), 15)
+        rows.append([case.name, len(case.features), one, both, both.over(one)])
     return rows
 
 
@@ -140,7 +154,7 @@ def show(title: str, columns: list[str], rows: list[list[object]]) -> None:
 def main() -> None:
     """Run all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tables", default="shots,plan,gradient")
+    parser.add_argument("--tables", default="shots,plan,gradient,compiled,forward")
     chosen = parser.parse_args().tables.split(",")
     cases = [make_case(name, *size) for name, size in SIZES.items()]
     found = []
@@ -166,9 +180,16 @@ def main() -> None:
     if "plan" in chosen:
         columns = ["case", "rows", "row by row", "beside the base row", "ratio"]
         show("Exact values of all rows", columns, plan_table(cases))
+    batches = [make_case(name, *size, sequences=32) for name, size in SIZES.items()]
+    columns = ["tool", "case", "sequences", "tool's time", "own gradient", "ratio"]
     if "gradient" in chosen:
-        columns = ["tool", "case", "sequences", "tool's time", "own gradient", "ratio"]
-        show("Exact gradients", columns, gradient_table(cases))
+        show("Exact gradients", columns, gradient_table(cases, TOOLS))
+    if "compiled" in chosen:
+        title = "Exact gradients beside a compiled program"
+        show(title, columns, gradient_table([*cases, *batches], COMPILED))
+    if "forward" in chosen:
+        columns = ["case", "sequences", "forward pass", "gradient", "ratio"]
+        show("Gradient over forward pass", columns, forward_table([*cases, *batches]))
 
 
 if __name__ == "__main__":

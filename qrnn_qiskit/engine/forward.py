@@ -26,8 +26,6 @@ Kind = Literal["z", "probabilities"]
 FLOAT = 8
 # Least number of qubits at which state vectors are used where they can be.
 VECTOR_QUBITS = 4
-# Bytes that the form in stretches may take.
-STEPS_MEMORY = 2**29
 
 
 def outputs(
@@ -94,7 +92,7 @@ def vectors_for(program: Program, angles: Array) -> Lowered | None:
 
 def steps_for(program: Program, kind: Kind, rows: int, memory_limit: int) -> Steps | None:
     """The form in stretches, where it is the fastest for so many rows."""
-    if joint(program, kind) or memory_limit < STEPS_MEMORY or not suit_steps(program, rows):
+    if joint(program, kind) or not suit_steps(program, rows, memory_limit):
         return None
     return steps_of(program)
 

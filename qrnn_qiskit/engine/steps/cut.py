@@ -83,6 +83,15 @@ class Steps:
             len(kind.columns) * kind.stays * kind.resets * kind.carried for kind in self.kinds
         )
 
+    @property
+    def row_bytes(self) -> int:
+        """Memory that one row of a gradient takes: all states on the way, and a few matrices."""
+        components = sum(
+            len(kind.columns) * (kind.piece.total + 8 * kind.stays * kind.resets * kind.carried)
+            for kind in self.kinds
+        )
+        return 16 * components
+
 
 _STEPS: WeakKeyDictionary[Program, tuple[Steps | None]] = WeakKeyDictionary()
 
@@ -94,14 +103,15 @@ def steps_of(program: Program) -> Steps | None:
     return _STEPS[program][0]
 
 
-def suit(program: Program, rows: int) -> bool:
-    """Whether this is the faster form for so many rows."""
+def suit(program: Program, rows: int, memory_limit: int) -> bool:
+    """Whether this is the faster form for so many rows, and fits into so many bytes."""
     if rows == 0 or program.num_qubits < QUBITS:
         return False
     steps = steps_of(program)
     return (
         steps is not None
         and rows * steps.components <= COMPONENTS
+        and rows * steps.row_bytes <= memory_limit
         and len(steps.chain) >= ALIKE * len(steps.kinds)
     )
 
