@@ -105,7 +105,7 @@ class ServiceExecutor:
         )
         self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
         self._durations = PerCircuit(self._duration)
-        self._fitting = PerCircuit(self._fits)
+        self._stated = PerCircuit(self._state)
         self._jobs: dict[str, RuntimeJobV2] = {}
 
     def single(self) -> ServiceExecutor:
@@ -113,11 +113,12 @@ class ServiceExecutor:
         alone = copy.copy(self)
         alone._isas = PerCircuit(lambda unrolled: self.isa(unrolled).tile(0))
         alone._durations = PerCircuit(alone._duration)
-        alone._fitting = PerCircuit(alone._fits)
+        alone._stated = PerCircuit(alone._state)
         return alone
 
-    def _fits(self, unrolled: UnrolledCircuit) -> ISACircuit:
-        return self._checked(self.isa(unrolled))
+    def _state(self, unrolled: UnrolledCircuit) -> Calibration:
+        properties = self._client.ask(self._backend.properties)
+        return calibration_of(self._checked(self.isa(unrolled)), self.target, properties)
 
     def _duration(self, unrolled: UnrolledCircuit) -> float:
         return device_duration(self.isa(unrolled), self.target) or 0.0
@@ -160,6 +161,7 @@ class ServiceExecutor:
     def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
         """Use a circuit that was transpiled before; see `Resumable`."""
         self._isas.put(unrolled, isa)  # checked by `calibration` before it is submitted
+        self._stated = PerCircuit(self._state)
 
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         """The circuit's occurrences, their influence as a device's noise leaves it."""
@@ -170,9 +172,8 @@ class ServiceExecutor:
         if time.monotonic() - self._asked > REFRESH_S:
             self._client.ask(self._backend.refresh)
             self._asked = time.monotonic()
-            self._fitting = PerCircuit(self._fits)
-        properties = self._client.ask(self._backend.properties)
-        return calibration_of(self._fitting(unrolled), self.target, properties)
+            self._stated = PerCircuit(self._state)
+        return self._stated(unrolled)
 
     def transpile_again(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """Transpile for the device as it is now; see `Resumable`."""
@@ -180,7 +181,7 @@ class ServiceExecutor:
         options = replace(self._transpile, tiles=kept.num_tiles)
         isa = self._checked(to_isa(unrolled, self.target, options))
         self._isas.put(unrolled, isa)
-        self._fitting.put(unrolled, isa)
+        self._stated = PerCircuit(self._state)
         self._durations.put(unrolled, self._duration(unrolled))
         return isa
 
