@@ -28,3 +28,7 @@ class PerCircuit(Generic[Made]):
     def put(self, unrolled: UnrolledCircuit, made: Made) -> None:
         """Use something made elsewhere for this circuit."""
         self._made[unrolled] = made
+
+    def clear(self) -> None:
+        """Make everything anew when it is asked for next."""
+        self._made.clear()

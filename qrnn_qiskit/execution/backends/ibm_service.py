@@ -86,8 +86,7 @@ class ServiceExecutor:
         )
         self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
         self._durations = PerCircuit(self._duration)
-        self._look = self._fits  # copies for other circuits look at the run's own
-        self._fitting = PerCircuit(self._look)
+        self._stated = PerCircuit(self._state)
         self._jobs: dict[str, RuntimeJobV2] = {}
 
     def single(self) -> ServiceExecutor:
@@ -95,14 +94,13 @@ class ServiceExecutor:
         alone = copy.copy(self)
         alone._isas = PerCircuit(lambda unrolled: self.isa(unrolled).tile(0))
         alone._durations = PerCircuit(alone._duration)
-        alone._look = alone._fits
-        alone._fitting = PerCircuit(alone._look)
+        alone._stated = PerCircuit(alone._state)
         return alone
 
     def sibling(self, transpile: TranspileOptions) -> ServiceExecutor:
         """The same device and session, for circuits transpiled in another way.
 
-        Its calibration is that of the first one's circuits.
+        What the device states is shared: it is that of the first one's circuits.
         """
         other = copy.copy(self)
         other._isas = PerCircuit(
@@ -114,8 +112,9 @@ class ServiceExecutor:
         other._durations = PerCircuit(other._duration)
         return other
 
-    def _fits(self, unrolled: UnrolledCircuit) -> ISACircuit:
-        return self._checked(self.isa(unrolled))
+    def _state(self, unrolled: UnrolledCircuit) -> Calibration:
+        properties = self._client.ask(self._backend.properties)
+        return calibration_of(self._checked(self.isa(unrolled)), self.target, properties)
 
     def _duration(self, unrolled: UnrolledCircuit) -> float:
         return device_duration(self.isa(unrolled), self.target) or 0.0
@@ -158,6 +157,7 @@ class ServiceExecutor:
     def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
         """Use a circuit that was transpiled before; see `Resumable`."""
         self._isas.put(unrolled, isa)  # checked by `calibration` before it is submitted
+        self._stated.clear()
 
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
         """The circuit's occurrences, their influence as a device's noise leaves it."""
@@ -168,9 +168,8 @@ class ServiceExecutor:
         if time.monotonic() - self._asked > REFRESH_S:
             self._client.ask(self._backend.refresh)
             self._asked = time.monotonic()
-            self._fitting = PerCircuit(self._look)
-        properties = self._client.ask(self._backend.properties)
-        return calibration_of(self._fitting(unrolled), self.target, properties)
+            self._stated.clear()
+        return self._stated(unrolled)
 
     def transpile_again(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """Transpile for the device as it is now; see `Resumable`."""
@@ -178,7 +177,7 @@ class ServiceExecutor:
         options = replace(self._transpile, tiles=kept.num_tiles)
         isa = self._checked(to_isa(unrolled, self.target, options))
         self._isas.put(unrolled, isa)
-        self._fitting.put(unrolled, isa)
+        self._stated.clear()
         self._durations.put(unrolled, self._duration(unrolled))
         return isa
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -135,10 +136,15 @@ def block_text(block: Block) -> str:
     return json.dumps({name: getattr(block, name) for name in fields})
 
 
+@lru_cache(maxsize=1024)  # the blocks of one step are those of the next
+def _block(text: str) -> Block:
+    return Block(**json.loads(text))
+
+
 def job_row(row: tuple[Any, ...]) -> JobRow:
     """A row of `JOB_COLUMNS`."""
     values = list(row)
-    values[2], values[6] = Block(**json.loads(row[2])), bool(row[6])
+    values[2], values[6] = _block(row[2]), bool(row[6])
     return JobRow(*values)
 
 
