@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from qrnn_qiskit.circuit import build_cell
 from qrnn_qiskit.learning.baselines.linear_ridge import linear_ridge
 from qrnn_qiskit.learning.metrics import rmse
-from qrnn_qiskit.run.cost import gradient_cost, qpu_seconds
+from qrnn_qiskit.run.cost.evaluations import gradient_cost, qpu_seconds
 from qrnn_qiskit.run.jobs import run_job
 from qrnn_qiskit.run.setup import make_setup
 from qrnn_qiskit.spec import job_from_dict

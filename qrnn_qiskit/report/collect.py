@@ -11,8 +11,8 @@ from qrnn_qiskit.errors import QRNNError, RunError
 from qrnn_qiskit.execution.dead_weights import dead_weights
 from qrnn_qiskit.plot.record import RunRecord, read_record
 from qrnn_qiskit.report.citations import methods_used
+from qrnn_qiskit.run.cost.price import price_on_device
 from qrnn_qiskit.run.jobs import status_run
-from qrnn_qiskit.run.price import price_on_device
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.setup import make_cell
 from qrnn_qiskit.spec.compose import job_from_dict

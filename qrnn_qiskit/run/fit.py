@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 from qrnn_qiskit.learning.dataset import Splits
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
-from qrnn_qiskit.run.account import Account
-from qrnn_qiskit.run.cost import check_budget
+from qrnn_qiskit.run.cost.account import Account
+from qrnn_qiskit.run.cost.plan import check_budget
 from qrnn_qiskit.run.record.checkpoint import TrainingState
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.reporter import Reporter

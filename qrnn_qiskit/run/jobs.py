@@ -15,7 +15,7 @@ from qrnn_qiskit.learning.data import load_data, load_new, load_plain
 from qrnn_qiskit.learning.dataset import Dataset, Splits
 from qrnn_qiskit.learning.plugins import LOSSES, LabelLoss
 from qrnn_qiskit.learning.postselection import survival
-from qrnn_qiskit.run.cost import plan_job as plan_setup
+from qrnn_qiskit.run.cost.plan import plan_job as plan_setup
 from qrnn_qiskit.run.forecast import forecast
 from qrnn_qiskit.run.measure import health
 from qrnn_qiskit.run.measure.evaluator import Call

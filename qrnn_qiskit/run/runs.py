@@ -11,9 +11,9 @@ from qrnn_qiskit.circuit.export import to_qasm
 from qrnn_qiskit.errors import BudgetError, PendingError, RunError, SpecError
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
 from qrnn_qiskit.markup import html_records, html_table
-from qrnn_qiskit.run.account import Account
 from qrnn_qiskit.run.baselines import check_baselines
-from qrnn_qiskit.run.cost import check_budget
+from qrnn_qiskit.run.cost.account import Account
+from qrnn_qiskit.run.cost.plan import check_budget
 from qrnn_qiskit.run.forecast import compare
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.directory import (

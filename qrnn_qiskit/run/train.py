@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.plugins import Minimizer, ReadoutSolver, StepwiseOptimizer
-from qrnn_qiskit.run.account import Account
+from qrnn_qiskit.run.cost.account import Account
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator, exact_executor
 from qrnn_qiskit.run.measure.gradient import (
     Adjoint,

@@ -10,7 +10,7 @@ except ImportError as error:
         "GPU libraries, install its CPU build first, as its own site says"
     ) from error
 
-from qrnn_qiskit.run.loop_cost import LoopCost as LoopCost
+from qrnn_qiskit.run.cost.loops import LoopCost as LoopCost
 from qrnn_qiskit.run.script import ScriptRun as ScriptRun
 from qrnn_qiskit.torch.gated import QGRU as QGRU
 from qrnn_qiskit.torch.gated import QLSTM as QLSTM

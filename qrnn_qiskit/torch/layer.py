@@ -23,7 +23,7 @@ from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.gradients.problem import GradientRule
 from qrnn_qiskit.gradients.rules.parameter_shift import ParameterShift
 from qrnn_qiskit.run.cells import resolve_cell
-from qrnn_qiskit.run.loop_cost import LoopCost, loop_cost
+from qrnn_qiskit.run.cost.loops import LoopCost, loop_cost
 from qrnn_qiskit.run.measure.evaluator import Evaluator
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.measure.pull_back import PulledBack

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.papers import converged
-from qrnn_qiskit.run.cost import plan_job
+from qrnn_qiskit.run.cost.plan import plan_job
 from qrnn_qiskit.run.jobs import run_job
 from qrnn_qiskit.run.setup import make_setup
 from qrnn_qiskit.spec.compose import load_job

@@ -12,7 +12,7 @@ import pytest
 from qrnn_qiskit.emulator import AerRunner, EmulatedService
 from qrnn_qiskit.errors import QRNNError
 from qrnn_qiskit.execution.bits import PackedBits
-from qrnn_qiskit.run.cost import plan_job
+from qrnn_qiskit.run.cost.plan import plan_job
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.setup import make_setup
 from tests.integration.service_harness import write_training

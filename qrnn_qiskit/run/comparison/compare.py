@@ -24,11 +24,8 @@ from qrnn_qiskit.run.comparison.gradients import (
 )
 from qrnn_qiskit.run.comparison.training import SCIPY_DEFAULT, Curve, train_all, training_setup
 from qrnn_qiskit.run.comparison.verdict import verdict
-from qrnn_qiskit.run.cost import (
-    check_budget_of,
-    gradient_cost,
-    seconds_per_execution,
-)
+from qrnn_qiskit.run.cost.budget import check_budget_of
+from qrnn_qiskit.run.cost.evaluations import gradient_cost, seconds_per_execution
 from qrnn_qiskit.run.record.directory import RunDirectory, check_writable, default_path
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger import Ledger

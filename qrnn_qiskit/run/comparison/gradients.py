@@ -17,7 +17,7 @@ from qrnn_qiskit.execution.make import has_reference, make_reference
 from qrnn_qiskit.gradients import GradientRule
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.learning.dataset import Dataset, Splits
-from qrnn_qiskit.run.cost import seconds_per_execution
+from qrnn_qiskit.run.cost.evaluations import seconds_per_execution
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.gradient import Adjoint, measure_gradient
 from qrnn_qiskit.run.measure.policy import Decision, Policy

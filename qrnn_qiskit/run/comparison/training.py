@@ -12,8 +12,8 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import BudgetError
 from qrnn_qiskit.execution.make import has_reference, make_reference
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
-from qrnn_qiskit.run.account import Account
 from qrnn_qiskit.run.comparison.gradients import lengths, shortened, with_method
+from qrnn_qiskit.run.cost.account import Account
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.gradient import measure_outputs
 from qrnn_qiskit.run.record.directory import RunDirectory

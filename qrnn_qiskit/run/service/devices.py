@@ -8,7 +8,7 @@ from typing import Any
 
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.backends.ibm_devices import list_devices
-from qrnn_qiskit.run.cost import plan_job
+from qrnn_qiskit.run.cost.plan import plan_job
 from qrnn_qiskit.run.setup import make_setup
 from qrnn_qiskit.spec.compose import load_job, override_job
 

@@ -15,7 +15,7 @@ from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import isa_from_bytes, isa_to_bytes
 from qrnn_qiskit.execution.service import Resumable, as_service
-from qrnn_qiskit.run.cost import check_budget, plan_job
+from qrnn_qiskit.run.cost.plan import check_budget, plan_job
 from qrnn_qiskit.run.record.directory import RunDirectory, is_run
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger import Ledger

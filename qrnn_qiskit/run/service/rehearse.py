@@ -14,7 +14,7 @@ from qrnn_qiskit.emulator import EmulatedService
 from qrnn_qiskit.errors import BackendError, SpecError
 from qrnn_qiskit.execution.backends import ibm_client
 from qrnn_qiskit.execution.backends.ibm import fake_device
-from qrnn_qiskit.run.cost import plan_job
+from qrnn_qiskit.run.cost.plan import plan_job
 from qrnn_qiskit.run.jobs import evaluate_job, gradient_job, run_job
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.service import waiting

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from qrnn_qiskit.errors import BackendError, BudgetError
-from qrnn_qiskit.run.account import Account
-from qrnn_qiskit.run.cost import check_budget, plan_job
+from qrnn_qiskit.run.cost.account import Account
+from qrnn_qiskit.run.cost.plan import check_budget, plan_job
 from qrnn_qiskit.run.jobs import run_job
 from qrnn_qiskit.run.setup import make_setup
 from tests.unit.run.small import history, make_job, write_job

@@ -11,7 +11,7 @@ import pytest
 
 from qrnn_qiskit import ExactExecutor, evaluate
 from qrnn_qiskit.errors import SpecError
-from qrnn_qiskit.run.cost import plan_job
+from qrnn_qiskit.run.cost.plan import plan_job
 from qrnn_qiskit.run.jobs import run_job
 from qrnn_qiskit.run.setup import make_setup
 from tests.unit.run.small import history, make_job, write_job

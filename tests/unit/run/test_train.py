@@ -15,8 +15,8 @@ from qrnn_qiskit import ExactExecutor
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import BudgetError, RunError
 from qrnn_qiskit.learning.plugins import OPTIMIZERS, Minimizer, StepwiseOptimizer
-from qrnn_qiskit.run.account import Account
-from qrnn_qiskit.run.cost import plan_job
+from qrnn_qiskit.run.cost.account import Account
+from qrnn_qiskit.run.cost.plan import plan_job
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.checkpoint import TrainingState
 from qrnn_qiskit.run.record.directory import RunDirectory

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import final
 
 from qrnn_qiskit.errors import BudgetError
-from qrnn_qiskit.run.cost import over, qpu_seconds
+from qrnn_qiskit.run.cost.budget import over
+from qrnn_qiskit.run.cost.evaluations import qpu_seconds
 from qrnn_qiskit.run.setup import Setup
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from qrnn_qiskit.run.cost import plan_job
+from qrnn_qiskit.run.cost.plan import plan_job
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.setup import make_setup
 from qrnn_qiskit.spec.backend import BackendSpec, BudgetSpec

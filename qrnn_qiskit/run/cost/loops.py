@@ -16,7 +16,7 @@ from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.service import SECONDS_PER_JOB, as_service
 from qrnn_qiskit.execution.tiles import whole_shots
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule
-from qrnn_qiskit.run.cost import execution_seconds
+from qrnn_qiskit.run.cost.evaluations import execution_seconds
 from qrnn_qiskit.run.measure.gradient import Adjoint
 from qrnn_qiskit.run.measure.pull_back import backward_plan
 
