@@ -55,7 +55,12 @@ def shots_variance(plan: EvaluationPlan, shots: int, spread: Array | None) -> fl
 
 
 def allocate(
-    plan: EvaluationPlan, total: int, *, forward: int, spread: Array | None = None
+    plan: EvaluationPlan,
+    total: int,
+    *,
+    forward: int,
+    spread: Array | None = None,
+    drawn: bool = False,
 ) -> tuple[EvaluationPlan, int] | None:
     """The plan with repeats that make its predicted variance small, and the shots of one repeat.
 
@@ -67,6 +72,7 @@ def allocate(
         total: shots of all rows together, at most.
         forward: shots of each base row, about.
         spread: as for `row_spread`.
+        drawn: the repeats say how often the rule has drawn a row, so they stay.
 
     Returns:
         None if `total` does not give every row `MIN_SHOTS`.
@@ -76,7 +82,7 @@ def allocate(
     if shifted == 0:
         return None
     available = total - base * forward
-    free = bool(np.all(plan.repeats[base:] == 1))
+    free = not drawn and bool(np.all(plan.repeats[base:] == 1))
     if free:
         repeats, shots = _levels(row_spread(plan, spread)[base:], available)
     else:

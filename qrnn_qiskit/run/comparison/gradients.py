@@ -15,6 +15,7 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import SpecError
 from qrnn_qiskit.execution.make import has_reference, make_reference
 from qrnn_qiskit.gradients import GradientRule
+from qrnn_qiskit.gradients.problem import HasVariance
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
 from qrnn_qiskit.learning.dataset import Dataset, Splits
 from qrnn_qiskit.run.cost.evaluations import seconds_per_execution
@@ -248,7 +249,7 @@ def decide(setup: Setup, point: Point) -> Decision:
         decision = Policy(None, shots, adaptive=False).decide(problem, {})
     if not isinstance(decision.rule, Adjoint):
         plan = decision.rule.plan(problem)
-        decision.shots.apply(plan)
+        decision.shots.apply(plan, drawn=isinstance(decision.rule, HasVariance))
         if isinstance(decision.rule, FiniteDifference) and decision.rule.form == "central":
             step = float(np.abs(plan.weights - plan.weights[0]).max())
             decision = replace(decision, rule=replace(decision.rule, step=step))

@@ -15,6 +15,7 @@ from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import device_duration
 from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_service
 from qrnn_qiskit.execution.tiles import whole_shots
+from qrnn_qiskit.gradients.problem import HasVariance
 from qrnn_qiskit.run.cost.target import (
     shares,
 )
@@ -45,7 +46,8 @@ def gradient_cost(setup: Setup, batch: int) -> EvaluationCost:
     """
     if isinstance(setup.rule, Adjoint):
         return EvaluationCost(0, 0)
-    plan, shots = setup.shots.apply(setup.rule.plan(setup.problem(batch)))
+    drawn = isinstance(setup.rule, HasVariance)
+    plan, shots = setup.shots.apply(setup.rule.plan(setup.problem(batch)), drawn=drawn)
     return _cost(setup, plan.sequence, plan.repeats, shots)
 
 

@@ -135,7 +135,8 @@ def measure_gradient(
         stream_seed(evaluator.seed, (RULE_STREAM, *call.spawn_key)),
     )
     plan, per_row = shots.apply(
-        rule.plan(problem) if by == "weights" else _plan_by_features(problem, rule)
+        rule.plan(problem) if by == "weights" else _plan_by_features(problem, rule),
+        drawn=isinstance(rule, HasVariance),
     )
     outputs = evaluator.outputs(plan, per_row, call)
     free = FreeForward.of_base_rows(plan, outputs)

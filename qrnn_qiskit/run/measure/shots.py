@@ -40,19 +40,25 @@ class ShotPlan:
     share: float = FORWARD_SHARE
     tiles: int = 1
 
-    def apply(self, plan: EvaluationPlan) -> tuple[EvaluationPlan, int | None]:
+    def apply(
+        self, plan: EvaluationPlan, *, drawn: bool = False
+    ) -> tuple[EvaluationPlan, int | None]:
         """The plan with its repeats, and the shots of one repeat.
+
+        Args:
+            plan: of a rule.
+            drawn: the repeats say how often the rule has drawn a row, so they stay.
 
         Raises:
             BackendError: if the total gives a row fewer than 2 shots.
         """
         if self.tiles > 1:
-            return self._on_tiles(plan)
+            return self._on_tiles(plan, drawn)
         if self.allocation == "optimal":
             total = self.total
             if self.per_row is not None:
                 total = self.per_row * plan.total_repeats
-            found = None if total is None else self._optimal(plan, total)
+            found = None if total is None else self._optimal(plan, total, drawn)
             if found is not None:
                 return found
         shots = self.per_row if self.total is None else self._share(plan, self.total)
@@ -66,7 +72,7 @@ class ShotPlan:
         repeats[:base] = max(1, times)
         return plan.with_repeats(repeats), shots
 
-    def _on_tiles(self, plan: EvaluationPlan) -> tuple[EvaluationPlan, int | None]:
+    def _on_tiles(self, plan: EvaluationPlan, drawn: bool) -> tuple[EvaluationPlan, int | None]:
         """The same counted in executions, each of which brings a shot on every tile."""
         per_row, forward = (
             None if shots is None else -(-shots // self.tiles)
@@ -75,7 +81,7 @@ class ShotPlan:
         total = None if self.total is None else self.total // self.tiles
         alone = replace(self, per_row=per_row, total=total, forward=forward, tiles=1)
         try:
-            plan, executions = alone.apply(plan)
+            plan, executions = alone.apply(plan, drawn=drawn)
         except BackendError as error:
             raise BackendError(
                 f"{error}; counted in executions, each of which brings {self.tiles} shots, one on "
@@ -83,11 +89,13 @@ class ShotPlan:
             ) from None
         return plan, None if executions is None else executions * self.tiles
 
-    def _optimal(self, plan: EvaluationPlan, total: int) -> tuple[EvaluationPlan, int] | None:
+    def _optimal(
+        self, plan: EvaluationPlan, total: int, drawn: bool
+    ) -> tuple[EvaluationPlan, int] | None:
         forward = self.forward
         if forward is None:
             forward = max(1, int(self.share * total) // plan.num_sequences)
-        return allocate(plan, total, forward=forward, spread=self.spread)
+        return allocate(plan, total, forward=forward, spread=self.spread, drawn=drawn)
 
     def _share(self, plan: EvaluationPlan, total: int) -> int:
         """Shots of each row that is no base row; a row with repeats counts that often."""

@@ -148,10 +148,12 @@ def test_too_few_shots_for_shares_are_spread_evenly() -> None:
     assert ShotPlan(total=3 * rows, allocation="optimal").apply(shift_plan())[1] == 3
 
 
-def test_a_random_rule_keeps_its_repeats() -> None:
-    original = RandomOccurrences(rows=200).plan(problem_of(UNROLLED, FEATURES))
-    plan, shots = ShotPlan(total=20_000, allocation="optimal").apply(original)
+@pytest.mark.parametrize("rows", [200, 4])  # of few draws none comes twice
+def test_a_random_rule_keeps_its_repeats(rows: int) -> None:
+    original = RandomOccurrences(rows).plan(problem_of(UNROLLED, FEATURES))
+    plan, shots = ShotPlan(total=20_000, allocation="optimal").apply(original, drawn=True)
     assert shots is not None
+    assert (original.repeats.max() == 1) == (rows == 4)
     assert np.array_equal(plan.repeats[2:], original.repeats[2:])
     assert np.array_equal(plan.occurrence, original.occurrence)
     assert plan.repeats[0] * shots > 900
