@@ -105,17 +105,31 @@ def status(
         if as_json:
             show_json({**found, "jobs": table})
         else:
-            show_mapping(found)
+            show_mapping(_for_people(found))
             show_records(table)
         return
     if as_json:
         show_json(found)
     elif isinstance(found, dict):
-        show_mapping(found)
+        show_mapping(_for_people(found))
     elif found:
         show_records(found)
     else:
         show_message("no runs in runs/; start one with: qrnn run JOBFILE")
+
+
+def _for_people(status: dict[str, Any]) -> dict[str, Any]:
+    """A status with each number beside its name or its error."""
+    shown = dict(status)
+    error = shown.pop("far_over_near_error", None)
+    if error is not None:
+        ratio = f"{shown['far_over_near']:.3g}"
+        shown["far_over_near"] = f"{ratio} ± {error:.2g}" if error else ratio
+    if "shots_of_weights" in shown:
+        shown["shots_of_weights"] = [
+            f"{entry['weight']} {entry['shots']:,}" for entry in shown["shots_of_weights"]
+        ]
+    return shown
 
 
 def plot(

@@ -73,8 +73,11 @@ def plot_cell(unrolled: UnrolledCircuit, path: Path) -> Path:
 
 def _size(circuit: Any) -> tuple[float, float]:
     """Inches that Qiskit's drawer takes for a circuit."""
+    from matplotlib import pyplot
+
     figure = circuit.draw(
         "mpl", style=_STYLE, fold=_FOLD, idle_wires=False, scale=_SCALE, plot_barriers=False
     )
     width, height = figure.get_size_inches()
+    pyplot.close(figure)  # Qiskit's drawer leaves its figures open
     return float(width), float(height)

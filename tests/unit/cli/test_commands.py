@@ -105,6 +105,7 @@ def test_run_passes_on_its_options_and_prints_the_table(
     assert kwargs == {
         "overrides": ["seed=1", "a.b=2"],
         "run_dir": Path("there"),
+        "ledger_dir": None,
         "wait": False,
     }
     assert (code, err) == (0, "")
