@@ -17,9 +17,10 @@ import torch
 
 import qrnn_qiskit as qrnn
 from examples.hybrid.common import Table, main, mse, series, windows
+from qrnn_qiskit import ScriptRun
 from qrnn_qiskit.emulator import EmulatedService
 from qrnn_qiskit.execution.backends import ibm_client
-from qrnn_qiskit.torch import QRNN, ScriptRun
+from qrnn_qiskit.torch import QRNN
 
 DEVICE = "ibm_quito"
 CELL = ("hardware_efficient", {"n_hidden": 1, "layers": 1})

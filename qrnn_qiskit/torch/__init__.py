@@ -11,7 +11,6 @@ except ImportError as error:
     ) from error
 
 from qrnn_qiskit.run.cost.loops import LoopCost as LoopCost
-from qrnn_qiskit.run.script import ScriptRun as ScriptRun
 from qrnn_qiskit.torch.gated import QGRU as QGRU
 from qrnn_qiskit.torch.gated import QLSTM as QLSTM
 from qrnn_qiskit.torch.layer import QRNN as QRNN
@@ -27,5 +26,4 @@ __all__ = [
     "Evaluation",
     "LoopCost",
     "QuantumLayer",
-    "ScriptRun",
 ]

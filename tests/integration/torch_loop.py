@@ -110,7 +110,8 @@ def train(
     """
     import torch
 
-    from qrnn_qiskit.torch import QRNN, ScriptRun
+    from qrnn_qiskit import ScriptRun
+    from qrnn_qiskit.torch import QRNN
 
     torch.set_num_threads(1)
     torch.manual_seed(3)

@@ -15,7 +15,8 @@ import qrnn_qiskit as qrnn
 
 torch = pytest.importorskip("torch")
 
-from qrnn_qiskit.torch import QGRU, QLSTM, QRNN, QuantumLayer, ScriptRun  # noqa: E402
+from qrnn_qiskit import ScriptRun  # noqa: E402
+from qrnn_qiskit.torch import QGRU, QLSTM, QRNN, QuantumLayer  # noqa: E402
 
 MODELS: dict[str, Any] = {
     "QRNN": lambda **o: QRNN("reupload", batch_first=True, **o),

@@ -22,7 +22,8 @@ from torch.nn.utils.rnn import (  # noqa: E402
     unpack_sequence,
 )
 
-from qrnn_qiskit.torch import QRNN, ScriptRun  # noqa: E402
+from qrnn_qiskit import ScriptRun  # noqa: E402
+from qrnn_qiskit.torch import QRNN  # noqa: E402
 from tests.integration.test_postselection import CELL as FLAGGED  # noqa: E402
 
 FALSE_ALARM = 1e-6
