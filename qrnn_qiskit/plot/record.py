@@ -125,7 +125,7 @@ def read_record(run_dir: Path) -> RunRecord:
         RunError: when it is no run directory, or one of its files cannot be read.
     """
     if not (run_dir / "run.json").is_file():
-        raise RunError(f"{run_dir} is not a run directory: it has no run.json")
+        raise RunError(f"{run_dir} is no run directory: it has no run.json")
     about = _read_json(run_dir / "run.json")
     weights, scores = (
         _read_json(run_dir / name) if (run_dir / name).is_file() else {}

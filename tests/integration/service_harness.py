@@ -1,30 +1,23 @@
 """Runs of the command line against the emulated service, killed where a test says.
 
-A process that has imported everything forks a child for each run, so that a real SIGKILL costs no
-second start of the interpreter.
+`forking` starts the process from which the runs are forked.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from qrnn_qiskit.emulator import AerRunner, EmulatedService
 from qrnn_qiskit.run.record.ledger import Ledger
+from tests.integration.forking import TOKEN, Forker, die_at, hurry, serve
 from tests.unit.run.small import write_job
 
-ROOT = Path(__file__).parents[2]
-TOKEN = "planted-token-that-nobody-must-ever-see"
-GRACE_S = 0.6
 DEVICE = "ibm_quito"  # of five qubits: its snapshot is read in no time
 POINTS = (
     "before intent",
@@ -65,36 +58,10 @@ class Ended:
     err: str
 
 
-@dataclass
-class Zygote:
-    """The process that forks; a context manager."""
+class Zygote(Forker):
+    """The process that forks a child for each run of a command."""
 
-    folder: Path
-    _process: subprocess.Popen[str] | None = field(default=None)
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.service_harness"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(self.folder)},
-        )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(10)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+    module = "tests.integration.service_harness"
 
     def qrnn(
         self,
@@ -106,9 +73,6 @@ class Zygote:
         **constants: float,
     ) -> Ended:
         """Run a command; killed when it reaches a point of the ledger for the nth time."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         kwargs = service.proxy_kwargs(TOKEN) if proxy else {"url": service.base_url}
         environment = service.proxy_environment if proxy else service.client_environment
         command = {
@@ -120,13 +84,9 @@ class Zygote:
             "kwargs": kwargs if proxy else None,
             "environment": environment,
             "constants": constants,
-            "folder": str(self.folder),
         }
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
-        code = int(self._process.stdout.readline())
         return Ended(
-            code,
+            self.ask(command),
             (self.folder / "out.txt").read_text(encoding="utf-8"),
             (self.folder / "err.txt").read_text(encoding="utf-8"),
         )
@@ -154,19 +114,13 @@ def result(run: Path) -> dict[str, Any]:
 
 
 def _serve() -> None:
-    """Read commands, fork for each, say how it ended."""
+    """Import everything, then fork."""
     import qrnn_qiskit.cli.app
     import qrnn_qiskit.execution.backends.ibm_service
     import qrnn_qiskit.plot.run
     import qrnn_qiskit.run.jobs  # noqa: F401
 
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            _child(json.loads(line))
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
+    serve(_child)
 
 
 def _child(command: dict[str, Any]) -> None:
@@ -174,8 +128,6 @@ def _child(command: dict[str, Any]) -> None:
     from qrnn_qiskit.cli import main
     from qrnn_qiskit.emulator import Address
     from qrnn_qiskit.execution.backends import ibm_client
-    from qrnn_qiskit.run.record import ledger
-    from qrnn_qiskit.run.service import submission, waiting
 
     for descriptor, name in ((1, "out.txt"), (2, "err.txt")):
         path = os.path.join(command["folder"], name)
@@ -184,31 +136,11 @@ def _child(command: dict[str, Any]) -> None:
     os.environ.update(command["environment"])
     address = Address(command["base_url"], command["instance"])
     ibm_client.arguments.update(command["kwargs"] or address.client_kwargs(TOKEN))
-    constants: dict[str, float] = {
-        "FIRST_POLL_S": 0.02,
-        "LAST_POLL_S": 0.2,
-        "GRACE_S": GRACE_S,
-        "POST_TIMEOUT_S": 2.0,
-        "READ_TIMEOUT_S": 2.0,
-        **command["constants"],
-    }
-    for name, value in constants.items():
-        for module in (submission, waiting, ibm_client):
-            if hasattr(module, name):
-                setattr(module, name, value)
+    hurry(POST_TIMEOUT_S=2.0, READ_TIMEOUT_S=2.0, **command["constants"])
     qrnn_qiskit.plot.plot_run = (
         lambda run_dir, out=None: []
     )  # half a second that is not asked about
-    left = command["nth"]
-
-    def reached(point: str) -> None:
-        nonlocal left
-        if point == command["kill"]:
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    ledger.reached = reached
+    die_at(command["kill"], command["nth"])
     code = 1
     try:
         main(command["arguments"])

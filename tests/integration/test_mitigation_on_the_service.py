@@ -15,7 +15,8 @@ from qrnn_qiskit.emulator.program import Bits
 from qrnn_qiskit.execution.backends import ibm_client
 from qrnn_qiskit.run.jobs import evaluate_job, plan_job
 from qrnn_qiskit.run.service import waiting
-from tests.integration.service_harness import DEVICE, TOKEN
+from tests.integration.forking import TOKEN
+from tests.integration.service_harness import DEVICE
 
 DEVICE_JOB = (
     "data.steps=3",

@@ -14,7 +14,8 @@ from qrnn_qiskit.errors import QRNNError
 from qrnn_qiskit.execution.backends import ibm_client
 from qrnn_qiskit.run.jobs import evaluate_job
 from qrnn_qiskit.run.runs import run_job
-from tests.integration.service_harness import TOKEN, ideal_service
+from tests.integration.forking import TOKEN
+from tests.integration.service_harness import ideal_service
 
 JOB, STEPS = "train_parity2", "data.steps=3"
 

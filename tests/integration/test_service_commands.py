@@ -29,7 +29,8 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.service import submission, waiting
-from tests.integration.service_harness import DEVICE, TOKEN, ideal_service, write_training
+from tests.integration.forking import TOKEN
+from tests.integration.service_harness import DEVICE, ideal_service, write_training
 
 Cli = Callable[..., tuple[int, str, str]]
 

@@ -18,10 +18,9 @@ import pytest
 
 from qrnn_qiskit.emulator import EmulatedService, Fault
 from qrnn_qiskit.run.record.ledger import Ledger
+from tests.integration.forking import GRACE_S, TOKEN
 from tests.integration.service_harness import (
-    GRACE_S,
     POINTS,
-    TOKEN,
     Ended,
     Zygote,
     ideal_service,

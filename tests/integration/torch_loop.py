@@ -1,7 +1,7 @@
 """Torch loops in processes of their own, killed where a test says.
 
-A process that has imported everything forks a child for each loop, so that a real SIGKILL costs no
-second start of the interpreter. A child writes what it ended with to `result.json`.
+`forking` starts the process from which they are forked. A child writes what it ended with to
+`result.json`.
 """
 
 from __future__ import annotations
@@ -9,52 +9,20 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from qrnn_qiskit.emulator import EmulatedService
-from tests.integration.service_harness import GRACE_S
+from tests.integration.forking import TOKEN, Forker, die_at, hurry, serve
 
-ROOT = Path(__file__).parents[2]
-TOKEN = "planted-token-that-nobody-must-ever-see"
 STEPS = 2
 PATIENCE_S = 300  # a child that hangs must not hang the tests
 
 
-@dataclass
-class Loops:
-    """The process that forks; a context manager."""
+class Loops(Forker):
+    """The process that forks a child for each loop."""
 
-    folder: Path
-    _process: subprocess.Popen[str] | None = field(default=None)
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.torch_loop"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(self.folder)},
-        )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(60)
-        self._process.stdout.close()
+    module = "tests.integration.torch_loop"
 
     def run(
         self,
@@ -71,24 +39,18 @@ class Loops:
         Returns:
             What the loop ended with, and its exit `code` (minus the signal).
         """
-        assert self._process is not None
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         command: dict[str, Any] = {
             "run": str(run),
             "executor": executor,
             "kill": kill,
             "nth": nth,
-            "folder": str(self.folder),
             "changes": changes,
         }
         if service is not None:
             command["environment"] = service.client_environment
             command["address"] = [service.base_url, service.instance]
         (self.folder / "result.json").write_text("{}", encoding="utf-8")
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
-        code = int(self._process.stdout.readline())
+        code = self.ask(command)
         found = json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
         return {"code": code, **found}
 
@@ -147,46 +109,27 @@ def train(
 
 
 def _serve() -> None:
-    """Read commands, fork for each, say how it ended."""
+    """Import everything, then fork."""
     # Only imports: a thread pool that the parent has started would be dead in its children.
 
     import qrnn_qiskit.execution.backends.aer
     import qrnn_qiskit.execution.backends.ibm_service
     import qrnn_qiskit.torch  # noqa: F401
 
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            _child(json.loads(line))
-        _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
-    os._exit(0)  # nothing to clean up, and to unload all libraries takes its time
+    serve(_child)
 
 
 def _child(command: dict[str, Any]) -> None:
     from qrnn_qiskit.emulator import Address
     from qrnn_qiskit.errors import QRNNError
     from qrnn_qiskit.execution.backends import ibm_client
-    from qrnn_qiskit.run.record import ledger
-    from qrnn_qiskit.run.service import submission
 
     signal.alarm(PATIENCE_S)
     if "address" in command:
         os.environ.update(command["environment"])
         ibm_client.arguments.update(Address(*command["address"]).client_kwargs(TOKEN))
-    for name, value in {"FIRST_POLL_S": 0.02, "LAST_POLL_S": 0.2, "GRACE_S": GRACE_S}.items():
-        setattr(submission, name, value)
-    left = command["nth"]
-
-    def reached(point: str) -> None:
-        nonlocal left
-        if point == command["kill"]:
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    ledger.reached = reached
+    hurry()
+    die_at(command["kill"], command["nth"])
     code = 1
     try:
         found = train(command["run"], command["executor"], **command["changes"])

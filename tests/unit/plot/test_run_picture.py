@@ -142,7 +142,7 @@ def test_a_torn_last_line_is_passed_over_and_another_is_an_error(tmp_path: Path)
 
 
 def test_what_cannot_be_drawn_is_said_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"is not a run directory: it has no run\.json"):
+    with pytest.raises(RunError, match=r"is no run directory: it has no run\.json"):
         plot_run(tmp_path)
     write_run(tmp_path, name="young")
     with pytest.raises(RunError, match="nothing to draw yet"):
