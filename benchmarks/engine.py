@@ -12,6 +12,7 @@ import argparse
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 
@@ -64,6 +65,26 @@ def shots_table(cases: Iterable[Case]) -> list[list[object]]:
 Make = Callable[[Case], Callable[[], object]]
 
 
+def long_table(cases: Iterable[Case]) -> list[list[object]]:
+    """One call of tools that take minutes; the call is the one that is compared with the engine."""
+    rows = list[list[object]]()
+    for title, names, make in LONG:
+        for case in cases:
+            if case.name not in names:
+                continue
+            before = time.process_time()
+            try:
+                make(case)
+            except ImportError as error:
+                print(f"left out: {title} ({error})", file=sys.stderr)
+                continue
+            theirs = Timing(time.process_time() - before, 0.0)
+            mine = timed(peers.engine_gradient(case), 15)
+            rows.append([title, case.name, 1, theirs, mine, theirs.over(mine)])
+            print(*rows[-1], file=sys.stderr, flush=True)
+    return rows
+
+
 def gradient_table(cases: Iterable[Case], tools: list[tuple[str, str, Make]]) -> list[list[object]]:
     """Times of exact gradients by other tools over that of reverse mode.
 
@@ -97,6 +118,10 @@ TOOLS: list[tuple[str, str, Make]] = [
     ("PennyLane lightning, adjoint, unrolled by hand", "A", peers.lightning_gradient),
     ("PennyLane default.qubit, as it comes", "A", peers.pennylane_gradient),
     ("qiskit-machine-learning on Aer", "A", peers.machine_learning_gradient),
+]
+LONG: list[tuple[str, str, Make]] = [
+    ("PennyLane lightning, adjoint, unrolled by hand", "B", peers.lightning_gradient),
+    ("qiskit-machine-learning on Aer", "BC", peers.machine_learning_gradient),
 ]
 COMPILED: list[tuple[str, str, Make]] = [
     ("JAX, written by hand and compiled", "ABCD", peers.jax_gradient)
@@ -154,7 +179,7 @@ def show(title: str, columns: list[str], rows: list[list[object]]) -> None:
 def main() -> None:
     """Run all tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tables", default="shots,plan,gradient,compiled,forward")
+    parser.add_argument("--tables", default="shots,plan,gradient,long,compiled,forward")
     chosen = parser.parse_args().tables.split(",")
     cases = [make_case(name, *size) for name, size in SIZES.items()]
     found = []
@@ -184,6 +209,8 @@ def main() -> None:
     columns = ["tool", "case", "sequences", "tool's time", "own gradient", "ratio"]
     if "gradient" in chosen:
         show("Exact gradients", columns, gradient_table(cases, TOOLS))
+    if "long" in chosen:
+        show("Exact gradients that take minutes, one call each", columns, long_table(cases))
     if "compiled" in chosen:
         title = "Exact gradients beside a compiled program"
         show(title, columns, gradient_table([*cases, *batches], COMPILED))
