@@ -13,17 +13,19 @@ import qrnn_qiskit as qrnn
 from benchmarks.gaussian_shots import GaussianExecutor
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.gradients import GradientProblem
+from qrnn_qiskit.gradients.choice import LARGEST_STEP
 from qrnn_qiskit.learning.optimizers.adam import Adam
 from qrnn_qiskit.learning.plugins import LOSSES
 from qrnn_qiskit.learning.readout import Readout
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.gradient import GradientResult, measure_gradient
 from qrnn_qiskit.run.measure.objective import Objective
-from qrnn_qiskit.run.measure.policy import Decision, Memory, Policy, learn
+from qrnn_qiskit.run.measure.policy import AVERAGED, GROWTH, START, Decision, Memory, Policy, learn
+from qrnn_qiskit.run.measure.progress import CLEARLY, MEMORY, PATIENCE
 from qrnn_qiskit.run.measure.shots import ShotPlan
 
 HERE = Path(__file__).parent
-STEPS, WINDOW, START, RATE = 80, 10, 0.4, 0.05
+STEPS, WINDOW, AWAY, RATE = 80, 10, 0.4, 0.05
 # Constant choices, of which the best one counts, tuned afterwards: step of a difference, shots of a
 # row on average. The likely best ones first, since `GIVE_UP` cuts others short.
 TUNED = (
@@ -33,6 +35,11 @@ TUNED = (
     *(f"shift {n}" for n in (4, 16)),
 )
 PLAIN = tuple(f"plain {n}" for n in (4, 20, 100))
+# What auto goes by: results with other numbers are out of date.
+RULE = (
+    f"start {START}, growth {GROWTH}, losses {PATIENCE} to {MEMORY}, rise {CLEARLY}, "
+    f"averaged {AVERAGED}, largest step {LARGEST_STEP}"
+)
 CEILING = 400  # shots of a row of a central difference that auto may take at most
 GIVE_UP = 3  # a constant number is lost once it has taken so many times the shots of another one
 
@@ -59,7 +66,7 @@ class Instance:
         seed: int,
         *,
         sampled: bool = False,
-        away: float = START,
+        away: float = AWAY,
     ) -> None:
         """Make it.
 
@@ -228,25 +235,40 @@ def _average(losses: list[float]) -> float:
     return float(np.mean(losses[-WINDOW:])) if len(losses) >= WINDOW else np.inf
 
 
-def run_instance(task: tuple[str, int, bool, int]) -> list[dict[str, Any]]:
-    """All methods on one instance."""
+def target_of(exact: dict[str, Any]) -> float:
+    """The loss to reach, from the training with exact gradients."""
+    end, start = float(exact["end"]), float(exact["start"])
+    return end + (start - end) / 20
+
+
+def run_constants(task: tuple[str, int, bool, int]) -> list[dict[str, Any]]:
+    """The exact training and all constant choices on one instance: nothing here depends on auto."""
     instance = Instance(*task)
-    exact = train(instance, Case(*task, "exact"))
-    target = exact["end"] + (exact["start"] - exact["end"]) / 20
-    ceiling = CEILING * instance.rows(qrnn.FiniteDifference(step=0.5))
-    found = [exact, train(instance, Case(*task, "auto"), target=target, ceiling=ceiling)]
-    each = found[1]["shots"] / STEPS
-    found.append(train(instance, Case(*task, f"unbiased {each}"), target=target))
-    found[-1]["method"] = "unbiased"
+    found = [train(instance, Case(*task, "exact"))]
+    target = target_of(found[0])
     for group in (TUNED, PLAIN):
         best = np.inf
         for name in group:
             case = Case(*task, name)
             found.append(train(instance, case, target=target, most=GIVE_UP * best))
             best = min(best, found[-1]["needed"] or np.inf)
-    for result in found:
-        result["target"] = target
-    return found
+    return [{**result, "target": target} for result in found]
+
+
+def run_auto(task: tuple[str, int, bool, int], target: float) -> list[dict[str, Any]]:
+    """`auto` on one instance."""
+    instance = Instance(*task)
+    ceiling = CEILING * instance.rows(qrnn.FiniteDifference(step=0.5))
+    auto = train(instance, Case(*task, "auto"), target=target, ceiling=ceiling)
+    return [{**auto, "target": target, "rule": RULE}]
+
+
+def run_unbiased(auto: dict[str, Any]) -> list[dict[str, Any]]:
+    """Parameter shift with as many shots as a training with `auto` took, spread evenly."""
+    task = auto["cell"], auto["steps"], auto["noisy"], auto["seed"]
+    case = Case(*task, f"unbiased {auto['shots'] / STEPS}")
+    found = train(Instance(*task), case, target=auto["target"])
+    return [{**found, "method": "unbiased", "target": auto["target"], "rule": RULE}]
 
 
 REFERENCE_LOSS = 0.005

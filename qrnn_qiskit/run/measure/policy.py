@@ -13,7 +13,7 @@ from typing import Final, final
 import numpy as np
 
 from qrnn_qiskit.angle_map import Array, Index
-from qrnn_qiskit.gradients.allocation import FORWARD_SHARE, MIN_SHOTS
+from qrnn_qiskit.gradients.allocation import FORWARD_SHARE
 from qrnn_qiskit.gradients.choice import choose
 from qrnn_qiskit.gradients.problem import GradientProblem, GradientRule
 from qrnn_qiskit.gradients.rules.finite_difference import FiniteDifference
@@ -26,6 +26,7 @@ from qrnn_qiskit.run.measure.shots import ShotPlan
 Memory = dict[str, Array]
 
 DECAY: Final = 0.9  # of the running means: they look back over some ten steps
+START: Final = 7  # shots of a row, as long as the loss falls
 GROWTH: Final = 2.0  # of the shots, where the loss has stopped falling
 AVERAGED: Final = 3.0  # gradients over which noise averages out and bias does not
 SHARE_LIMITS: Final = (0.02, 0.4)  # of all shots, for the base rows
@@ -55,7 +56,7 @@ class Policy:
     Attributes:
         rule: the job's rule; None to choose one at each step.
         shots: of the job; the most a gradient gets if `adaptive`.
-        adaptive: start with MIN_SHOTS a row, and take GROWTH times as many, up to `shots`, each
+        adaptive: start with START shots a row, and take GROWTH times as many, up to `shots`, each
             time that the loss has stopped falling (`progress`) with what there are.
     """
 
@@ -114,7 +115,7 @@ class Policy:
             ceiling = self.shots.per_row * _rows(self.rule, problem)
         if not self.adaptive:
             return ceiling, ceiling
-        floor = MIN_SHOTS * _rows(self.rule or FiniteDifference(), problem)
+        floor = START * _rows(self.rule or FiniteDifference(), problem)
         return min(floor, ceiling), ceiling
 
     def _total(self, problem: GradientProblem, memory: Memory) -> tuple[int, str]:
