@@ -62,7 +62,8 @@ def sample(
             `first_row` + r gets the same bits whichever rows are sampled with it.
         single: keep states in single precision: faster, probabilities off by about 1e-6.
         memory_limit: bytes to stay within, the result apart; does not change it.
-        way: "histories" that shots share, or "trajectories", one for each shot; None as `way_of` has it.
+        way: "histories", which shots share, or "trajectories", one for each shot; None for
+            the one that `way_of` says.
 
     Returns:
         0 or 1, `[R, S, T, K]`; with a count for each row `[sum(counts), T, K]`, row after row. A

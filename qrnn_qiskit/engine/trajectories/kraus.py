@@ -59,7 +59,8 @@ def _unravelled(ptm: bytes, num_qubits: int) -> Unravelling:
     k = num_qubits
     matrix = np.frombuffer(ptm).reshape(4**k, 4**k)
     operators = _canonical(matrix, k)
-    gate = _as_gate(operators[0])
+    diagonal = np.abs(matrix - np.diag(np.diagonal(matrix))).max() < _ROUNDING
+    gate = np.eye(2**k, dtype=np.complex128) if diagonal else _as_gate(operators[0])
     if gate is not None:
         # Pauli errors after a gate: the canonical operators of equal rates would mix them.
         error = matrix @ ptm_of_unitary(gate).T
@@ -107,6 +108,6 @@ def _pauli_errors(rates: Array, k: int) -> Complex:
     for _ in range(k):
         signs = np.kron(signs, one)
     chances = signs @ rates / 4**k
-    order = [int(j) for j in np.argsort(-chances, kind="stable") if chances[j] > _ROUNDING]
+    order = [j for j in np.argsort(-chances, kind="stable").tolist() if chances[j] > _ROUNDING]
     errors: Complex = pauli_matrices(k)[order] * np.sqrt(chances[order])[:, None, None]
     return errors

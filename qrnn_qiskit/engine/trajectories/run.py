@@ -24,8 +24,6 @@ from qrnn_qiskit.engine.trajectories.blocks import Block, Chance, Collapse, Plan
 from qrnn_qiskit.estimate import Array
 
 States = NDArray[Any]
-# Masses below this are brought back to 1, long before they underflow.
-_SMALL: Final = 1e-30
 # States of one trajectory that a run holds at its peak.
 STATES: Final = 5
 _WALKING: Final = 4  # of these trajectories one in so many goes one by one at a time
@@ -103,10 +101,7 @@ class Run:
         step = -(-after.size // _WALKING)
         for start in range(0, group.size, step):
             g, w = group[start : start + step], lane[start : start + step]
-            self._walk(block, g, w, position[g, w], before[g, w])
-        if self._mass.min() < _SMALL:
-            self._state *= (1.0 / np.sqrt(self._mass)).astype(_real(self._dtype))[:, None]
-            self._mass = np.ones_like(self._mass)
+            self._walk(block, g, w, position[g, w] / before[g, w], before[g, w])
 
     def _matrix(self, block: Block) -> States:
         """`[G, D, D]`, or `[1, D, D]` where it is the same for all rows."""
@@ -138,14 +133,15 @@ class Run:
             block: the state before it is in `_other`, without what went wrong in `_state`.
             group: `[L]` where they are.
             lane: `[L]` likewise.
-            position: `[L]`.
-            mass: `[L]` before the block.
+            position: `[L]` in [0, 1).
+            mass: `[L]` before the block; it is 1 behind it.
         """
         shape = (self._groups, block.before, block.size, -1, self._width)
         parts = self._other.reshape(shape)[group, :, :, :, lane]  # [L, before, D, after]
         before, after = parts.shape[1], parts.shape[3]
         state = parts.transpose(2, 0, 1, 3).reshape(block.size, group.size, -1)  # [D, L, X]
         real = _real(self._dtype)
+        state = state / np.sqrt(mass).astype(real)[:, None]
         for operation in block.operations:
             if isinstance(operation, Turn):
                 gate = operation.gate
@@ -154,10 +150,10 @@ class Run:
                 factor = gate.factor[:, None, None].astype(self._dtype)
                 state = state * cos + (state[gate.index] * factor) * sin
             else:
-                state, position, mass = _applied(operation, state, position, mass)
+                state, position = _applied(operation, state, position)
         new = state.reshape(block.size, group.size, before, after).transpose(1, 2, 0, 3)
         self._state.reshape(shape)[group, :, :, :, lane] = new
-        self._mass[group, lane] = mass
+        self._mass[group, lane] = 1.0
 
     def _collapse(self, item: Collapse) -> None:
         parts = self._state.reshape(self._groups, item.before, 2, -1, self._width)
@@ -180,37 +176,38 @@ class Run:
         self._mass = np.ones_like(mass)
 
 
-def _applied(
-    chance: Chance, state: States, position: Array, mass: Array
-) -> tuple[States, Array, Array]:
-    """One operator of a channel on each of `[D, L, X]`; positions and masses `[L]` after it."""
+def _applied(chance: Chance, state: States, position: Array) -> tuple[States, Array]:
+    """One operator of a channel on each of `[D, L, X]`, of norm 1, and positions `[L]` in [0, 1).
+
+    Both are scaled to be so again.
+    """
     kraus, index = chance.kraus, chance.index
     mixed = state[index]  # [d, D / d, L, X]
-    if kraus.unitary:
-        chosen = np.zeros(mass.size, dtype=np.intp)
-    else:
+    lanes = np.arange(position.size)
+    chosen, mass = np.zeros_like(lanes), np.ones(lanes.size)
+    if not kraus.unitary:
         if kraus.chances is None:
-            amplitudes = np.moveaxis(mixed, 2, 0).reshape(mass.size, len(index), -1)
+            amplitudes = np.moveaxis(mixed, 2, 0).reshape(lanes.size, len(index), -1)
             density = amplitudes @ amplitudes.conj().transpose(0, 2, 1)
             # Tr(effect rho) is never below 0 but for rounding.
             masses = np.einsum("jab,lba->lj", kraus.effects, density).real.clip(0.0)
         else:
-            masses = mass[:, None] * kraus.chances
+            masses = np.broadcast_to(kraus.chances, (lanes.size, kraus.chances.size))
         ends = np.cumsum(masses, axis=1)
         position = np.minimum(position, np.nextafter(ends[:, -1], 0.0))
         chosen = (position[:, None] >= ends[:, :-1]).sum(axis=1)
-        lanes = np.arange(mass.size)
         mass = masses[lanes, chosen]
-        position = position - np.where(chosen > 0, ends[lanes, chosen - 1], 0.0)
+        position = (position - np.where(chosen > 0, ends[lanes, chosen - 1], 0.0)) / mass
+    scale = (1.0 / np.sqrt(mass)).astype(_real(state.dtype))[:, None]
     after = np.empty_like(mixed)
     for j in np.unique(chosen).tolist():
         these = np.flatnonzero(chosen == j)
         operator = kraus.operators[j].astype(state.dtype)
-        part = mixed[:, :, these]
+        part = mixed[:, :, these] * scale[these]
         after[:, :, these] = (operator @ part.reshape(len(index), -1)).reshape(part.shape)
     result = np.empty_like(state)
     result[index] = after
-    return result, position, mass
+    return result, position
 
 
 def _squares(parts: States) -> Array:
