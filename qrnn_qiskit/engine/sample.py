@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from qrnn_qiskit.engine.branches import MixedStates
 from qrnn_qiskit.engine.histories import BITS_PER_DRAW, Bits, Drawing, Model, Passage
 from qrnn_qiskit.engine.plan import MEMORY_LIMIT
-from qrnn_qiskit.engine.program import Program
+from qrnn_qiskit.engine.program import Channel, Program, Rotation
 from qrnn_qiskit.engine.pure import noise_free, pure_states
 from qrnn_qiskit.engine.segments import Index
+from qrnn_qiskit.engine.simplify import simplify
 from qrnn_qiskit.engine.streams import uniforms
 from qrnn_qiskit.engine.trajectories.sample import draw_trajectories
 from qrnn_qiskit.errors import BackendError, DataError
@@ -29,14 +30,17 @@ from qrnn_qiskit.estimate import Array
 
 # Shots to draw at a time: rows that share their first angles share work within a chunk.
 CHUNK_SHOTS: Final = 2**17
-# Qubits up to which shots share trees of histories, without and with noise; wider registers are
-# drawn trajectory by trajectory.
-PURE_QUBITS: Final = 14
-MIXED_QUBITS: Final = 6
+# Qubits up to which shots share trees of histories: with noise, without, and without where a shot
+# has so few bits that a tree holds all histories. Others are drawn trajectory by trajectory.
+MIXED_QUBITS: Final = 4
+PURE_QUBITS: Final = 9
+PURE_QUBITS_FEW_BITS: Final = 14
+FEW_BITS: Final = 10
 # Qubits up to which shots are best drawn here at all.
 WIDEST: Final = 16
 Way = Literal["histories", "trajectories"]
 
+_WAYS: WeakKeyDictionary[Program, Way] = WeakKeyDictionary()
 _MODELS: WeakKeyDictionary[Program, dict[bool, Model]] = WeakKeyDictionary()
 
 
@@ -123,17 +127,20 @@ def _draw_histories(
 def way_of(program: Program) -> Way:
     """How shots of a program are drawn faster; it depends on the program alone.
 
-    Noise needs density matrices of 4^n components for histories; a trajectory has 2^n.
+    Noise needs density matrices of 4^n components for histories; a trajectory has 2^n. The limits
+    are where the two were measured to overtake each other (see the benchmarks).
     """
-    most = PURE_QUBITS if noise_free(program) else MIXED_QUBITS
-    return "histories" if program.num_qubits <= most else "trajectories"
+    if program not in _WAYS:
+        most = MIXED_QUBITS
+        if noise_free(program):
+            bits = sum(not isinstance(op, Rotation | Channel) for op in simplify(program))
+            most = PURE_QUBITS if bits > FEW_BITS else PURE_QUBITS_FEW_BITS
+        _WAYS[program] = "histories" if program.num_qubits <= most else "trajectories"
+    return _WAYS[program]
 
 
 def suits_sampling(program: Program) -> bool:
-    """Whether shots are best drawn here: not for registers beyond `WIDEST`.
-
-    The limits are where the ways were measured to overtake each other (see the benchmarks).
-    """
+    """Whether shots are best drawn here: not for registers beyond `WIDEST`."""
     return program.num_qubits <= WIDEST
 
 

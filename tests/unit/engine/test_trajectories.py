@@ -234,16 +234,26 @@ def test_what_cannot_be_followed_is_refused() -> None:
 
 
 def test_the_way_is_a_matter_of_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And of noise: a state vector may be wider than a density matrix."""
-    noisy = noisy_program(num_qubits=3)
-    pure = Program(3, 1, 1, 1, (Rotation("XYZ", (0, 1, 2), 0), Measure(1, 0, 0)))
+    """And of noise: a state vector may be wider than a density matrix. And of bits to share."""
+
+    def noisy() -> Program:
+        return noisy_program(num_qubits=3)
+
+    def pure(bits: int) -> Program:
+        turn = Rotation("XYZ", (0, 1, 2), 0)
+        measured = [Measure(1, 0, k) for k in range(bits)]
+        return Program(3, 1, bits, 1, (turn, *measured))
+
+    monkeypatch.setattr(sample_module, "MIXED_QUBITS", 3)
+    assert way_of(noisy()) == "histories"
     monkeypatch.setattr(sample_module, "MIXED_QUBITS", 2)
-    assert (way_of(noisy), way_of(pure)) == ("trajectories", "histories")
+    assert way_of(noisy()) == "trajectories"
     monkeypatch.setattr(sample_module, "PURE_QUBITS", 2)
-    assert way_of(pure) == "trajectories"
-    angles = np.array([[0.7]])
+    assert (way_of(pure(10)), way_of(pure(11))) == ("histories", "trajectories")
+    monkeypatch.setattr(sample_module, "PURE_QUBITS_FEW_BITS", 2)
+    program, angles = pure(1), np.array([[0.7]])
     np.testing.assert_array_equal(
-        sample(pure, angles, 9, 3), sample(pure, angles, 9, 3, way="trajectories")
+        sample(program, angles, 9, 3), sample(program, angles, 9, 3, way="trajectories")
     )
     monkeypatch.setattr(sample_module, "WIDEST", 2)
-    assert not suits_sampling(pure)
+    assert not suits_sampling(program)
