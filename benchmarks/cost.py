@@ -43,7 +43,7 @@ READING = """## Where the engine stops being the right tool
   anything is allocated: a density matrix takes 8 * 4^n bytes (n = 10: 8 MiB), and a state vector,
   where the state stays pure, 16 * 2^n. Rows are cut to fit into the limit; what does not fit as a
   single row is refused, with the figures. Beyond nine qubits of a density matrix a warning comes.
-- **Shots** are drawn in the faster of two ways, as the circuit's width asks for: by histories, which
+- **Shots** are drawn in the faster of two ways, as the circuit's width asks for: by histories, that
   all shots of a row share, and rows that agree so far, or by trajectories, a state vector for each
   shot. With noise a history's state has 4^n components, and trees that hold all histories soon
   end: trajectories win from five qubits on, by 50 where shots have many bits. What they lose where
