@@ -28,10 +28,10 @@ from qrnn_qiskit.run.cost.evaluations import (
 )
 from qrnn_qiskit.run.cost.shot_range import shot_range
 from qrnn_qiskit.run.cost.target import (
-    drawn_by_another,
     money,
     of_mitigation,
     of_the_target,
+    simulation,
 )
 from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.setup import Setup, check_steps
@@ -82,7 +82,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
     return {
         "kind": job.kind,
         "backend": setup.executor.name,
-        **drawn_by_another(setup, shots),
+        **simulation(setup, shots),
         "method": method_name(setup.rule),
         "weights": setup.num_weights,
         "occurrences": len(setup.unrolled.occurrences),
