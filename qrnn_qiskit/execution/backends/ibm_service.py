@@ -181,9 +181,11 @@ class ServiceExecutor:
         self._durations.put(unrolled, self._duration(unrolled))
         return isa
 
-    def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
+    def keep_session(
+        self, recorded: str | None, save: Callable[[str], None], sharing: int = 1
+    ) -> None:
         """Go on in a recorded session or batch, and tell the id of a new one."""
-        self._mode.keep(recorded, save)
+        self._mode.keep(recorded, save, sharing)
 
     def blocks(self, unrolled: UnrolledCircuit, rows: int, shots: int) -> list[Block]:
         """Rows and shots cut by what one job may hold; see `limits_of`."""
@@ -218,7 +220,7 @@ class ServiceExecutor:
         options.environment.job_tags = list(ticket.tags)
         longest = ibm_checks.MAX_SECONDS
         options.max_execution_time = min(longest, ticket.max_seconds or longest)
-        mode = self._mode.open()
+        mode = self._mode.open(ticket.session_seconds)
         with self._client.submitting(ticket.sending):
             sampler = Sampler(mode=mode, options=options)
             job = sampler.run([(isa.executed, values)], shots=block.shots)

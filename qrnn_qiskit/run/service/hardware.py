@@ -115,7 +115,8 @@ def open_submission(
     for executor in members:
         if isinstance(executor, Resumable):
             fact = SESSION if len(members) == 1 else f"{SESSION} {executor.name}"
-            executor.keep_session(ledger.fact(fact), partial(ledger.set_fact, fact))
+            save = partial(ledger.set_fact, fact)
+            executor.keep_session(ledger.fact(fact), save, len(members))
     look = None
     if directory is not None:
         keep = partial(keep_new_circuit, setup, directory)
