@@ -253,6 +253,17 @@ def test_a_session_ends_with_the_budget_and_is_opened_anew_within_it(
         assert status["qpu_seconds_charged"] <= 100.0
 
 
+def test_a_session_ends_where_the_run_stops(
+    service: EmulatedService, cli: Cli, tmp_path: Path
+) -> None:
+    backend = {"name": DEVICE, "mode": "session", "shots": 8}
+    job, run = write_training(tmp_path, backend=backend, budget={"qpu_seconds": 4.5}), tmp_path
+    service_charges(service, 2.0)
+    assert cli("run", job, "--run-dir", run / "run")[0] == 4
+    assert service.count("POST /sessions") == 1
+    assert service._state.open_sessions() == []
+
+
 def test_a_device_in_maintenance_is_waited_for(
     service: EmulatedService, cli: Cli, tmp_path: Path
 ) -> None:
