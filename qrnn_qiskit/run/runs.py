@@ -245,9 +245,7 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
             submission = open_submission(setup, ledger, wait=wait, directory=directory, notify=tell)
         with session_held(setup):
             evaluator = make_evaluator(setup, submission=submission, charge=account.charge)
-            check_crosstalk(
-                setup, evaluator, directory, lambda text: _tell(directory, reporter, text)
-            )
+            check_crosstalk(setup, evaluator, directory, tell)
             optimizer = OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
             state = Training(setup, evaluator, account, directory, reporter).run(optimizer)
             _write_weights(setup, directory, state)
