@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qrnn_qiskit.estimate import Array, Outputs
 
 OutputKind = Literal["z", "probabilities"]
-CHUNK_BYTES: Final = 16 << 20  # of unpacked values at a time
+CHUNK_BYTES: Final = 2 << 20  # of unpacked values at a time: what a cache holds
 
 
 @final
