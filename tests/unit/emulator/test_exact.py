@@ -46,7 +46,8 @@ def engine_joint(circuit: QuantumCircuit, noise: Noise | None, values: Array) ->
     """Probabilities `[2^bits]`, bit 0 of the circuit the least significant."""
     compiled = compile_circuit(circuit, 7, noise)
     angles = compiled.values(circuit, values[None])
-    return engine_outputs(compiled.program, angles, kind="probabilities")[0, 0]
+    joint: Array = engine_outputs(compiled.program, angles, kind="probabilities")[0, 0]
+    return joint
 
 
 def aer_joint(circuit: QuantumCircuit, noise: Noise, values: Array) -> Array:
@@ -75,7 +76,8 @@ def aer_joint(circuit: QuantumCircuit, noise: Noise, values: Array) -> Array:
 
 
 def some_values(circuit: QuantumCircuit, seed: int) -> Array:
-    return np.random.default_rng(seed).uniform(-2, 2, circuit.num_parameters)
+    values: Array = np.random.default_rng(seed).uniform(-2, 2, circuit.num_parameters)
+    return values
 
 
 def test_each_tile_has_the_distribution_of_aers_density_matrix(
