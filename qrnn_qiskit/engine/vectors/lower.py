@@ -184,19 +184,20 @@ class _Lowering:
         group.columns.append(rotation.angle)
 
     def _group(self, string: PauliString, selecting: bool) -> _Open:
-        """The open turn that a rotation can join, perhaps past others, or a new one."""
-        place = len(self.open)
-        for i in range(len(self.open) - 1, -1, -1):
-            group = self.open[i]
+        """The open turn that a rotation can join, perhaps past others, or a new one.
+
+        A new one comes last, so that the rotations of an ancilla by all of its controls, which do
+        not all commute with what is open, stay together.
+        """
+        for group in reversed(self.open):
             if (group.flips, group.parity) == (string.flips, string.power % 2):
                 if group.selecting == selecting:
                     return group
                 break
             if not all(commute(string, other) for other in group.strings):
                 break
-            place = i
-        self.open.insert(place, _Open(string.flips, string.power % 2, selecting))
-        return self.open[place]
+        self.open.append(_Open(string.flips, string.power % 2, selecting))
+        return self.open[-1]
 
     def _close(self, projected: int = -1) -> bool:
         """End the open turns; whether the last one also projects qubit `projected`."""
