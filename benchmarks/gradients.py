@@ -224,7 +224,8 @@ def report(results: list[dict[str, Any]]) -> Iterator[str]:
     yield (
         f"Of {len(autos)} trainings these do not reach the target in {STEPS} steps: "
         f"{', '.join(counts)}. {switched} with auto change to parameter shift. All steps with auto "
-        f"take {middle:.1f} times the shots of the first (10 to 90 %: {low:.1f} to {high:.1f})."
+        f"take {middle:.1f} times the shots of the first (10 to 90 %: {low:.1f} to {high:.1f}). "
+        f"Final losses are known of {sum(len(row.final()) for row in rows)}."
     )
     for name, choices in (("surest", Row.surest), ("thriftiest", Row.thriftiest)):
         yield ""

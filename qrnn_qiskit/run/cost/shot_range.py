@@ -7,7 +7,7 @@ from typing import Any, Final
 from qrnn_qiskit.run.setup import Setup
 
 # Shots of 80 steps of `auto` over the fewest possible: median of docs/benchmarks/gradients.md.
-LIKELY: Final = 3.0
+LIKELY: Final = 3.7
 
 
 def shot_range(
