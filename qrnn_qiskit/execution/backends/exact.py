@@ -97,6 +97,10 @@ class ExactExecutor:
         """The circuit that runs: the unrolled one, or transpiled for the noise's gates."""
         return self._circuits(unrolled)
 
+    def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
+        """Use a circuit that was transpiled before, for the noise's gates."""
+        self._circuits.put(unrolled, isa)
+
     def with_readout(self, flips: Mapping[int, tuple[float, float]]) -> ExactExecutor:
         """The same circuits with other readout errors, by physical qubit."""
         if self.noise is None:
