@@ -46,9 +46,10 @@ READING = """## Where the engine stops being the right tool
 - **Shots** are drawn in the faster of two ways, as the circuit's width asks for: by histories, that
   all shots of a row share, and rows that agree so far, or by trajectories, a state vector for each
   shot. With noise a history's state has 4^n components, and trees that hold all histories soon
-  end: trajectories win from five qubits on, by 50 where shots have many bits. What they lose where
-  a row of few bits has many thousand shots is less. Without noise they win from ten qubits on, or
-  from 15 where a shot has at most ten bits, so that a tree holds all histories.
+  end: trajectories win from five qubits on, by more than 30 where shots have many bits, and lose
+  only where a row of few bits has many thousand shots. Without noise they win from ten qubits on,
+  or from 15 where a shot has at most ten bits: then a tree holds all histories, which pays with
+  some hundred shots a row, and costs up to a factor of three with fewer.
 - **Aer** draws shots of more than 16 qubits, from the same circuit with the same noise, and a
   warning says so: on one thread it is still slower there, but threads and memory count from then
   on. Bits that a later condition reads count as qubits. `qrnn plan` shows what is simulated

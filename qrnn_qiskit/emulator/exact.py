@@ -12,7 +12,7 @@ from qiskit.circuit import QuantumCircuit
 from qrnn_qiskit.emulator import snapshots
 from qrnn_qiskit.emulator.program import Bits, circuit_lines
 from qrnn_qiskit.emulator.simulate import AerRunner, RunRequest, pieces_of
-from qrnn_qiskit.engine.sample import MIXED_QUBITS, PURE_QUBITS, sample, suits_sampling
+from qrnn_qiskit.engine.sample import WIDEST, sample
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.any_circuit import AnyProgram, compile_circuit
 
@@ -83,9 +83,7 @@ class DeviceRunner:
 
     def _compiled(self, request: RunRequest) -> _Compiled | None:
         noise = snapshots.noise(request.device) if self._noise else None
-        most = MIXED_QUBITS if self._noise else PURE_QUBITS
         try:
-            program = compile_circuit(request.circuit, most, noise)
+            return _Compiled(request.circuit, compile_circuit(request.circuit, WIDEST, noise))
         except BackendError:
             return None
-        return _Compiled(request.circuit, program) if suits_sampling(program.program) else None

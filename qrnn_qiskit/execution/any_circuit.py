@@ -26,13 +26,14 @@ from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.circuit.rewrite import Constant, is_parametrized, pauli_rotations
 from qrnn_qiskit.engine.pauli import Complex, ptm_of_unitary
 from qrnn_qiskit.engine.program import Channel, Measure, Operation, Program, Reset, Rotation
+from qrnn_qiskit.engine.sample import WIDEST
 from qrnn_qiskit.errors import BackendError, CellError
 from qrnn_qiskit.execution.bit_wires import read_to_wire
 from qrnn_qiskit.execution.condition import ALWAYS, Condition, read_condition
 from qrnn_qiskit.execution.controlled import Control
 from qrnn_qiskit.execution.noise.model import Noise
 
-MAX_QUBITS: Final = 10
+MAX_QUBITS: Final = WIDEST
 # Constant gates on more qubits, wires included, are taken apart.
 _WIDEST: Final = 4
 _IGNORED: Final = ("barrier", "delay", "id")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, cast
 
-from qrnn_qiskit.errors import SpecError
+from qrnn_qiskit.errors import BackendError, SpecError
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.devices import Devices
 from qrnn_qiskit.execution.executor import Executor
@@ -126,13 +126,18 @@ def make_noise(spec: NoiseSpec | None) -> Noise | None:
     if spec.device is None:
         return noise_of_values(values, idle=spec.idle)
     live = (pinned(spec).calibrated, spec.account, spec.instance) if spec.is_live else None
-    noise = named_device_noise(
-        spec.device,
-        idle=spec.idle,
-        latency=values.get("feedforward_ns", DURATIONS_NS["feedforward_ns"]) * 1e-9,
-        scale=spec.scale,
-        live=live,
-    )
+    try:
+        noise = named_device_noise(
+            spec.device,
+            idle=spec.idle,
+            latency=values.get("feedforward_ns", DURATIONS_NS["feedforward_ns"]) * 1e-9,
+            scale=spec.scale,
+            live=live,
+        )
+    except BackendError as error:
+        if spec.is_live:  # what the service says is about more than this key
+            raise
+        raise BackendError(f"noise.device: {error}") from None
     over = over_rotations(values)
     if over and "cz" not in noise.target.operation_names:
         raise SpecError(

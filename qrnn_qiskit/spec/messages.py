@@ -33,6 +33,8 @@ _PLAIN = {
     "model_attributes_type": "must be a table",
     "dataclass_type": "must be a table",
 }
+# What a member of a union that is no list says of a list that has values.
+_NO_LIST = (*(kind for kind in _PLAIN if not kind.startswith(("list", "tuple"))), "too_short")
 _MEMBER = re.compile(r"^(bool|int|float|str|none)$|\W")
 _KEY_PROBLEM = "key_problem"
 _UNKNOWN_KEY = "unknown_key"
@@ -102,10 +104,34 @@ def find_problem(error: ValidationError, path: str = "") -> Problem:
         if location and isinstance(location[-1], int):  # the input is the whole list
             return Problem((*table, *location[:-1]), shown(given), "must have more values")
         return Problem((*table, *location), "", "is missing")
-    # The members of a union each say what they would allow.
-    allowed = list(dict.fromkeys(_allowed(d) for d in details if _key_of(d) == location))
+    location, given, members = _members(details, location, given)
+    allowed = list(dict.fromkeys(_allowed(d) for d in members))
     text = allowed[0] + "".join(f" or {each.removeprefix('must be ')}" for each in allowed[1:])
     return Problem((*table, *location), shown(given), text)
+
+
+def _members(
+    details: list[ErrorDetails], location: tuple[str | int, ...], given: Any
+) -> tuple[tuple[str | int, ...], Any, list[ErrorDetails]]:
+    """What the members of a union say at a key, each what it would allow; where and of what.
+
+    A list is no mistaken number: what is wrong with it, or with a value in it, comes first.
+    """
+    own = [d for d in details if _key_of(d) == location]
+    if not isinstance(given, list | tuple) or not given:
+        return location, given, own
+    of_lists = [d for d in own if d["type"] not in _NO_LIST]
+    places = [
+        tuple(p for p in d["loc"] if isinstance(p, int) or not _MEMBER.search(p)) for d in details
+    ]
+    within = [i for i, place in enumerate(places) if place[:-1] == location]
+    if of_lists or not within:
+        return location, given, of_lists or own
+    first = within[0]
+    if details[first]["type"] == "missing":
+        return location, given, [details[first]]
+    same = [details[i] for i in within if places[i] == places[first]]
+    return places[first], details[first]["input"], same
 
 
 def key_problem(key: str, given: Any, allowed: str) -> PydanticCustomError:
@@ -175,6 +201,8 @@ def _allowed(detail: ErrorDetails) -> str:
         allowed = str(context["expected"])
         words = allowed.replace("'", "").replace(" or ", ", ").split(", ")
         return f"must be {allowed}" + (nearest(value, words) if isinstance(value, str) else "")
+    if kind == "missing":
+        return "must have more values"
     if kind in ("too_short", "string_too_short"):
         few = context.get("min_length")
         return "must not be empty" if few == 1 else f"must have at least {few} values"

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qiskit import QuantumCircuit
 
-from qrnn_qiskit.emulator import AerRunner, EmulatedService
+from qrnn_qiskit.emulator import AerRunner, EmulatedService, RunRequest
+from qrnn_qiskit.emulator.program import Bits
 from qrnn_qiskit.execution.backends import ibm_service
 from qrnn_qiskit.run.record.ledger import Ledger
 from tests.integration.service_harness import write_training
@@ -20,18 +22,27 @@ DEVICE = "ibm_jakarta"
 LATER = "2030-01-02T03:04:05+00:00"
 
 
+SEEN: list[QuantumCircuit] = []
+
+
+def runner(request: RunRequest) -> dict[str, Bits]:
+    SEEN.append(request.circuit)
+    return AerRunner(noise=False)(request)
+
+
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedService]:
-    with EmulatedService([DEVICE], runner=AerRunner(noise=False)) as running:
+    SEEN.clear()
+    with EmulatedService([DEVICE], runner=runner) as running:
         point_at(running, monkeypatch)
         monkeypatch.setattr(ibm_service, "REFRESH_S", -1.0)  # asked before each request
         yield running
 
 
-def began(cli: Cli, service: EmulatedService, folder: Path, **backend: Any) -> Path:
+def began(cli: Cli, service: EmulatedService, folder: Path, **tables: Any) -> Path:
     """A run whose gradient is submitted, and not measured yet."""
-    tables = {"name": DEVICE, "shots": 8, "layout_trials": 1, **backend}
-    job, run = write_training(folder, backend=tables), folder / "run"
+    backend = {"name": DEVICE, "shots": 8, "layout_trials": 1}
+    job, run = write_training(folder, backend=backend, **tables), folder / "run"
     service.hold()
     code, _, err = cli("run", job, "--run-dir", run, "--no-wait")
     assert code == 3, err
@@ -45,6 +56,18 @@ def qubits_of(run: Path) -> list[int]:
     fact = ledger._execute("SELECT value FROM fact WHERE name LIKE 'calibration %'")
     ledger.close()
     return sorted(int(qubit) for qubit in json.loads(fact[0][0])["qubits"])
+
+
+def active(circuit: QuantumCircuit) -> list[int]:
+    """Qubits that are measured or that gates act on."""
+    return sorted(
+        {
+            circuit.find_bit(qubit).index
+            for item in circuit.data
+            if item.operation.name not in ("barrier", "delay")
+            for qubit in item.qubits
+        }
+    )
 
 
 def dates(run: Path) -> list[str | None]:
@@ -113,3 +136,21 @@ def test_a_qubit_out_of_service_stops_the_run_or_moves_its_circuit(
     moved = sorted(int(qubit) for qubit in now["qubits"])
     assert gone not in moved
     assert moved != used
+
+
+@pytest.mark.filterwarnings("ignore:extrapolation of")
+def test_noise_factors_follow_a_circuit_that_has_moved(
+    service: EmulatedService, cli: Cli, tmp_path: Path
+) -> None:
+    """What a recalibration leaves to be measured is measured on the new qubits, at all factors."""
+    run = began(cli, service, tmp_path, mitigation={"noise_factors": [1, 3]})
+    (gone, *_) = used = qubits_of(run)
+    service.recalibrate(DEVICE, LATER, faulty=[gone])
+    code, _, err = cli("run", run, "--set", "backend.drift=retranspile")
+    assert code == 0, err
+    # Of the gradient, factor 1 had been measured; then the test's two factors.
+    assert [circuit.count_ops()["cx"] for circuit in SEEN] == [6, 18, 6, 18]
+    first, *moved = map(active, SEEN)
+    assert first == used
+    assert moved[0] == moved[1] == moved[2]
+    assert gone not in moved[0]

@@ -11,7 +11,7 @@ import pytest
 
 import qrnn_qiskit as qrnn
 from qrnn_qiskit.cli import main
-from qrnn_qiskit.errors import BudgetError
+from qrnn_qiskit.errors import BudgetError, SpecError
 from qrnn_qiskit.plot.comparison import plot_comparison
 from qrnn_qiskit.run.comparison.compare import compare_job
 from qrnn_qiskit.run.comparison.gradients import shortened
@@ -60,6 +60,26 @@ def test_statistics(job: Path, tmp_path: Path) -> None:
         # Over m repetitions mean square error = bias² + (m - 1)/m variance.
         assert entry.rmse**2 == pytest.approx(entry.bias**2 + 39 / 40 * entry.std**2)
     assert "wide" in result.verdict
+
+
+def test_methods_are_compared_on_corrected_outputs(job: Path, tmp_path: Path) -> None:
+    """Readout errors change the gradient; once undone, the reference is the ideal one."""
+    noise = ["noise.readout=0.1"]
+    few = ["compare.repetitions=2", "compare.shots_total=[2_000]"]
+    stated = [*noise, "mitigation.readout=stated", "compare.shots_total=[8_000]"]
+    (ideal, *_), (noisy, *_), (mended, wide) = (
+        compare_job(job, run_dir=tmp_path / f"run-{i}", overrides=more).entries
+        for i, more in enumerate((few, [*few, *noise], stated))
+    )
+    assert abs(noisy.reference_norm / ideal.reference_norm - 1) > 0.05
+    assert mended.reference_norm == pytest.approx(ideal.reference_norm, rel=1e-9)
+    assert mended.bias < 5 * mended.bias_error
+    assert wide.bias > 5 * wide.bias_error
+    assert mended.coverage > 0.9
+    with pytest.raises(SpecError, match='allows readout = "stated" alone'):
+        compare_job(
+            job, run_dir=tmp_path / "run", overrides=[*noise, "mitigation.noise_factors=[1,3]"]
+        )
 
 
 def test_exact_reference_is_the_gradient(job: Path, tmp_path: Path) -> None:

@@ -464,7 +464,7 @@ MISTAKES = {
         {"old": finished, "new.npz": npz(features=np.repeat(FEATURES, 2, 2))},
     ),
     "a picture of nothing": Mistake(
-        ("plot", "none"), ("none is not a run directory: it has no run.json",)
+        ("plot", "none"), ("none is no run directory: it has no run.json",)
     ),
     "the state of nothing": Mistake(("status", "none"), ("none is no run directory",)),
 }

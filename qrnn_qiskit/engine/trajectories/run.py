@@ -26,6 +26,7 @@ from qrnn_qiskit.estimate import Array
 States = NDArray[Any]
 # States of one trajectory that a run holds at its peak.
 STATES: Final = 5
+MATRICES: Final = 4  # and of a group's matrices
 _WALKING: Final = 4  # of these trajectories one in so many goes one by one at a time
 
 

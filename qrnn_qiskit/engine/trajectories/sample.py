@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from qrnn_qiskit.engine.histories import Bits
 from qrnn_qiskit.engine.program import Program
 from qrnn_qiskit.engine.streams import stream_of
-from qrnn_qiskit.engine.trajectories.blocks import Plan, plan_of
-from qrnn_qiskit.engine.trajectories.run import STATES, Run
+from qrnn_qiskit.engine.trajectories.blocks import Block, Plan, plan_of
+from qrnn_qiskit.engine.trajectories.run import MATRICES, STATES, Run
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Array
 
@@ -51,12 +51,16 @@ def draw_trajectories(
     dtype = np.dtype(np.complex64 if single else np.complex128)
     state = dtype.itemsize * 2**program.num_qubits
     per_lane = STATES * state + 8 * _DRAWS + bits.shape[1]
-    if per_lane > memory_limit:
+    largest = max((item.size**2 for item in plan.items if isinstance(item, Block)), default=1)
+    per_group = MATRICES * 16 * largest + 3 * 8 * program.num_angles
+    room = memory_limit - per_group
+    if per_lane > room:
         raise BackendError(
-            f"one trajectory of {program.num_qubits} qubits takes {per_lane / 2**30:.3g} GiB, but "
-            f"the memory limit is {memory_limit / 2**30:.3g} GiB: use fewer qubits"
+            f"one trajectory of {program.num_qubits} qubits takes "
+            f"{(per_lane + per_group) / 2**30:.3g} GiB, but the memory limit is "
+            f"{memory_limit / 2**30:.3g} GiB: use fewer qubits"
         )
-    most = max(1, min(_COMPONENTS >> program.num_qubits, memory_limit // per_lane))
+    most = max(1, min(_COMPONENTS >> program.num_qubits, room // per_lane))
     width = max(1, min(most, int(counts.max(initial=0))))
     starts = np.cumsum(counts) - counts
     groups = [
@@ -64,7 +68,8 @@ def draw_trajectories(
         for row, count in enumerate(counts.tolist())
         for shot in range(0, count, width)
     ]
-    together = max(1, most // width)
+    groups_fit = min(memory_limit // (width * per_lane + per_group), _COMPONENTS // largest)
+    together = max(1, min(most // width, groups_fit))
     for first in range(0, len(groups), together):
         part = groups[first : first + together]
         rows = [row for row, _, _ in part]

@@ -206,6 +206,8 @@ def _measure(setup: Setup, point: Point, submission: Submission | None) -> Measu
         submission=submission,
     )
     weights, readout = setup.split_parameters(setup.initial)
+    if setup.mitigation is not None:
+        setup.mitigation.apply_to(evaluator, weights, None)
     place = (point.num_steps, point.shots, point.index)
     results = [
         measure_gradient(
@@ -287,13 +289,12 @@ def _reference(setup: Setup, num_steps: int, found: list[Measurement]) -> Array:
 
 
 def exact_gradient(setup: Setup, parameters: Array) -> Array:
-    """The exact gradient `[P]` under the backend's noise, on the whole training part."""
+    """The exact gradient `[P]` under the backend's noise, on the whole training part.
+
+    With mitigation it is that of the corrected outputs.
+    """
     weights, readout = setup.split_parameters(parameters)
-    evaluator = Evaluator(
-        setup.unrolled,
-        make_reference(setup.job.backend, setup.job.noise),
-        kind=setup.job.readout.output,
-    )
+    evaluator = exact_evaluator(setup, weights)
     return measure_gradient(
         evaluator,
         Adjoint(),
@@ -305,6 +306,18 @@ def exact_gradient(setup: Setup, parameters: Array) -> Array:
         shots=ShotPlan(),
         call=Call("exact", ()),
     ).gradient.mean
+
+
+def exact_evaluator(setup: Setup, weights: Array) -> Evaluator:
+    """Exact values under the backend's noise, corrected where the job has `[mitigation]`."""
+    evaluator = Evaluator(
+        setup.unrolled,
+        make_reference(setup.job.backend, setup.job.noise),
+        kind=setup.job.readout.output,
+    )
+    if setup.mitigation is not None:
+        setup.mitigation.apply_to(evaluator, weights, None)
+    return evaluator
 
 
 def _entry(setup: Setup, measured: Measurement, reference: Array) -> Entry:

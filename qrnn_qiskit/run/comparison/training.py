@@ -10,11 +10,16 @@ import numpy as np
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import BudgetError
-from qrnn_qiskit.execution.make import has_reference, make_reference
+from qrnn_qiskit.execution.make import has_reference
 from qrnn_qiskit.learning.plugins import OPTIMIZERS
-from qrnn_qiskit.run.comparison.gradients import lengths, shortened, with_method
+from qrnn_qiskit.run.comparison.gradients import (
+    exact_evaluator,
+    lengths,
+    shortened,
+    with_method,
+)
 from qrnn_qiskit.run.cost.account import Account
-from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
+from qrnn_qiskit.run.measure.evaluator import Call
 from qrnn_qiskit.run.measure.gradient import measure_outputs
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.durable import write_durably
@@ -136,11 +141,7 @@ def _train(
 
 def exact_losses(setup: Setup, parameters: Array) -> Array:
     """Exact loss `[n]` of the training part at parameters `[n, P + readout]`."""
-    evaluator = Evaluator(
-        setup.unrolled,
-        make_reference(setup.job.backend, setup.job.noise),
-        kind=setup.job.readout.output,
-    )
+    evaluator = exact_evaluator(setup, setup.split_parameters(setup.initial)[0])
     train = setup.splits.train
     losses = []
     for point in parameters:

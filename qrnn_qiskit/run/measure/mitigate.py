@@ -229,8 +229,13 @@ class Mitigation:
 
 def _check(job: Job, unrolled: UnrolledCircuit, objective: Objective) -> None:
     spec = job.mitigation
-    if job.kind == "compare":
-        raise SpecError("[mitigation] is not for kind = 'compare': remove it")
+    if job.kind == "compare" and (
+        spec.noise_factors or spec.linear_rows or spec.readout == "measured"
+    ):
+        raise SpecError(
+            "kind = 'compare' holds methods against each other at equal shots, and mitigation that "
+            'is measured takes shots of its own: of [mitigation] it allows readout = "stated" alone'
+        )
     if len(job.backend.names) > 1:
         raise SpecError(
             "[mitigation] is not for several devices, whose errors differ: give one "

@@ -89,20 +89,33 @@ BITS = np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 GIVEN = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
 
 
-def given_outputs(weights: Array, kept: bool = False) -> Array:
-    """<Z> `[T, 2]` of the words, given the words before, by state vectors; or what is kept."""
-    wires = Wires(3)
-    state = np.eye(8)[0].astype(np.complex128)
+def given_outputs(
+    weights: Array,
+    shape: dict[str, int] = SHAPE,
+    words: tuple[Array, Array] = (BITS, GIVEN),
+    *,
+    kept: bool = False,
+) -> Array:
+    """<Z> `[T, n_io]` of the words, given the words before, by state vectors; or what is kept.
+
+    Args:
+        weights: of the cell.
+        shape: its options.
+        words: `[T, n_io]` written at each step, and read at the one before.
+        kept: return the probability `[T, 1]` of what is kept.
+    """
+    wires, inputs = Wires(shape["n_io"] + shape["n_hidden"]), range(shape["n_io"])
+    state = np.eye(2**wires.count)[0].astype(np.complex128)
     results = []
-    for bits, given in zip(BITS, GIVEN, strict=True):
-        for q in (0, 1):
+    for bits, given in zip(*words, strict=True):
+        for q in inputs:
             projector = np.diag([1.0 - given[q], given[q]]).astype(np.complex128)
             state = wires.on(**{f"q{q}": projector}) @ state
             if given[q]:
                 state = wires.pauli("x", q) @ state
-        state = bausch_step(wires, SHAPE, weights, bits) @ state
+        state = bausch_step(wires, shape, weights, bits) @ state
         norm = np.vdot(state, state).real
-        values = [np.vdot(state, wires.pauli("z", q) @ state).real / norm for q in (0, 1)]
+        values = [np.vdot(state, wires.pauli("z", q) @ state).real / norm for q in inputs]
         results.append([norm] if kept else values)
     return np.array(results)
 

@@ -14,7 +14,7 @@ from qiskit_aer import AerSimulator
 from scipy import stats
 
 from qrnn_qiskit import build_cell, unroll
-from qrnn_qiskit.emulator import AerRunner, DeviceRunner, RunRequest, snapshots
+from qrnn_qiskit.emulator import AerRunner, DeviceRunner, RunRequest, exact, snapshots
 from qrnn_qiskit.emulator.components import components
 from qrnn_qiskit.engine.forward import outputs as engine_outputs
 from qrnn_qiskit.execution.any_circuit import compile_circuit
@@ -171,7 +171,8 @@ def test_the_same_request_gives_the_same_bits(tiles: ISACircuit) -> None:
     assert not np.array_equal(first[halves[0]], first[halves[1]])
 
 
-def test_what_is_too_wide_is_run_by_aer() -> None:
+def test_what_is_too_wide_is_run_by_aer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact, "WIDEST", 8)
     device = "fake_marrakesh"
     circuit = QuantumCircuit(156, 9)
     circuit.x(0)

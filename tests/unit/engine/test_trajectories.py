@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -179,6 +180,20 @@ def test_bits_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(sample(program, angles, 100, 7, way="trajectories"), whole)
 
 
+@pytest.mark.parametrize("shots", [1, 100])
+def test_memory_stays_within_the_limit(shots: int) -> None:
+    """Strong noise, so that many trajectories go through blocks once more."""
+    program = channel_case(CHANNELS["relaxation of two qubits"][0]).program
+    program = Program(10, 3, 2, 6, program.operations)
+    angles, limit = random_angles(program, 5, 2), 2**21
+    sample(program, angles[:1], 1, 1, way="trajectories")
+    tracemalloc.start()
+    bits = sample(program, angles, shots, 1, memory_limit=limit, way="trajectories")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak - bits.nbytes < limit
+
+
 @given(st.sampled_from("udk"), st.integers(1, 2), st.integers(0, 2**32))
 def test_operators_are_those_of_the_channel(kind: str, k: int, seed: int) -> None:
     channel = Channel(
@@ -228,7 +243,7 @@ def test_what_cannot_be_followed_is_refused() -> None:
             random_angles(noisy_program(num_qubits=3), 1, 1),
             5,
             1,
-            memory_limit=100,
+            memory_limit=2**10,
             way="trajectories",
         )
 

@@ -149,6 +149,13 @@ def test_python_may_write_source_for_from() -> None:
         ),
         ({"noise": {"t2_us": 50}}, "noise.t2_us = 50.0: needs noise.t1_us beside it"),
         ({"noise": {"t1_us": 0}}, "noise.t1_us = 0: must be greater than 0"),
+        ({"noise": {"t1_us": [100, 0]}}, "noise.t1_us[1] = 0: must be greater than 0"),
+        ({"noise": {"t1_us": []}}, "noise.t1_us = []: must be a number or must not be empty"),
+        ({"noise": {"readout": [0.1]}}, "noise.readout = [0.1]: must have more values"),
+        (
+            {"noise": {"readout": [0.1, 0.2, 0.3]}},
+            "noise.readout = [0.1, 0.2, 0.3]: must have at most 2 values",
+        ),
         ({"noise": {"t1_us": 10, "t2_us": 21}}, "noise.t2_us = 21.0: must be at most 2 T1 = 20 us"),
         ({"noise": {"preset": "bad", "t1_us": 20}}, "noise.t2_us = 60.0: must be at most 2 T1 = 4"),
         (
