@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import threading
@@ -14,9 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 from qiskit.circuit import Parameter, QuantumCircuit
+from qiskit_ibm_runtime import QiskitRuntimeService
+from qiskit_ibm_runtime.accounts import management
 
 from qrnn_qiskit.cli import main
 from qrnn_qiskit.emulator import Device, EmulatedService, Fault
+from qrnn_qiskit.emulator.instances import crn
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.backends import ibm_checks, ibm_client
 from qrnn_qiskit.execution.backends.ibm import fake_device
@@ -29,6 +33,7 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.service import submission, waiting
+from qrnn_qiskit.run.service.spending import LIMIT_EXTRA_S, LIMIT_FACTOR
 from tests.integration.forking import TOKEN
 from tests.integration.service_harness import DEVICE, ideal_service, write_training
 
@@ -139,7 +144,9 @@ def test_without_waiting_the_same_command_goes_on(
     (shown,) = json.loads(out)["jobs"]
     assert (shown["job"], shown["state"]) == (service.jobs[0].id, "submitted")
     code, out, _ = cli("status", run, "--refresh", "--json")
-    assert json.loads(out)["jobs"][0]["state"] == "queued"
+    (shown,) = json.loads(out)["jobs"]
+    assert (shown["state"], shown["jobs_in_queue"]) == ("queued", 1)
+    assert 0 < shown["age_hours"] < 0.5
     assert json.loads(out)["qpu_jobs_open"] == 1
 
     code, out, _ = cli("fetch", run, "--json")
@@ -429,6 +436,28 @@ def test_without_an_account_the_remedy_is_said(
     assert "there is no saved account of the name 'nobody': save one with" in err
 
 
+def test_account_and_instance_say_who_pays(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A saved account by its name, nothing of the client replaced."""
+    saved = str(tmp_path / "accounts.json")
+    monkeypatch.setattr(management, "_DEFAULT_ACCOUNT_CONFIG_JSON_FILE", saved)
+    with ideal_service(instances=("mine", "theirs")) as service:
+        point_at(service, monkeypatch)
+        monkeypatch.delenv("QISKIT_FUNCTIONS_EXPERIMENTAL")
+        monkeypatch.setattr(ibm_client, "arguments", {})
+        for name, value in service.proxy_environment.items():
+            monkeypatch.setenv(name, value)
+        QiskitRuntimeService.save_account(**service.proxy_kwargs(TOKEN), filename=saved, name="lab")
+        for instance, number in (("mine", 0), ("theirs", 2)):
+            backend = {"name": DEVICE, "shots": 8, "account": "lab", "instance": instance}
+            job = write_training(tmp_path, backend=backend)
+            assert cli("run", job, "--run-dir", tmp_path / instance)[0] == 0
+            assert {job.instance for job in service.jobs[number:]} == {crn(instance)}
+    for path in (path for path in tmp_path.rglob("*") if path.is_file() and str(path) != saved):
+        assert TOKEN.encode() not in path.read_bytes(), path
+
+
 @pytest.mark.parametrize("command", ["evaluate", "gradient"])
 def test_one_evaluation_is_paid_once(
     service: EmulatedService, cli: Cli, tmp_path: Path, command: str
@@ -626,12 +655,17 @@ def test_options_that_the_client_does_not_know(options: dict[str, Any], reason: 
 
 
 def test_options_reach_the_service(service: EmulatedService, cli: Cli, tmp_path: Path) -> None:
-    backend = {"name": DEVICE, "shots": 8, "options": {"execution": {"init_qubits": False}}}
+    chosen = {"execution": {"init_qubits": False}, "experimental": {"image": "latest"}}
+    backend = {"name": DEVICE, "shots": 8, "options": chosen}
     assert (
         cli("run", write_training(tmp_path, backend=backend), "--run-dir", tmp_path / "r")[0] == 0
     )
-    options = service.jobs[0].request.params["options"]
-    assert options["init_qubits"] is False
+    request = service.jobs[0].request
+    assert request.params["options"]["init_qubits"] is False
+    assert request.params["options"]["experimental"] == {"image": "latest"}
+    predicted = json.loads(cli("status", tmp_path / "r", "--jobs", "--json")[1])["jobs"][0]
+    limit = LIMIT_FACTOR * predicted["predicted_seconds"] + LIMIT_EXTRA_S
+    assert request.cost == math.ceil(limit)
 
 
 def test_twirled_gates_leave_the_outcomes_in_place(

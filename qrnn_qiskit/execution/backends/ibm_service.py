@@ -247,6 +247,10 @@ class ServiceExecutor:
             if tag in (job.get("tags") or ())
         ]
 
+    def queue_length(self) -> int:
+        """Jobs that wait at the device; see `Queued`."""
+        return int(self._client.ask(self._backend.status).pending_jobs)
+
     def tags(self, job: str) -> tuple[str, ...]:
         """Tags of a job."""
         return tuple(self._client.ask(lambda: self._client.service.job(job)).tags or ())
