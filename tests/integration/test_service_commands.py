@@ -83,6 +83,12 @@ def test_without_a_budget_the_plan_and_the_line_are_shown(
     plan = json.loads(out)
     assert plan["jobs"] == 2
     assert plan["qpu_seconds_at_least_delay"] <= plan["qpu_seconds"]
+    stated = fake_device("fake_quito").target.qubit_properties
+    slowest = max(stated[qubit].t1 for qubit in plan["physical_qubits"])
+    waited = math.exp(-plan["rep_delay_us"] * 1e-6 / slowest)
+    assert plan["excited_after_rep_delay"] == pytest.approx(waited, abs=1e-4)
+    assert plan["excited_after_least_delay"] == 1.0  # no time at all
+    assert plan["active_reset"] is True
 
 
 def test_a_budget_that_is_reached_stops_the_run_and_more_continues_it(
