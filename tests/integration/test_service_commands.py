@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -89,6 +90,14 @@ def test_without_a_budget_the_plan_and_the_line_are_shown(
     assert plan["excited_after_rep_delay"] == pytest.approx(waited, abs=1e-4)
     assert plan["excited_after_least_delay"] == 1.0  # no time at all
     assert plan["active_reset"] is True
+
+
+def test_what_a_run_leaves_is_private(service: EmulatedService, cli: Cli, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert cli("run", write_training(tmp_path), "--run-dir", run)[0] == 0
+    assert stat.S_IMODE(run.stat().st_mode) == 0o700
+    assert stat.S_IMODE((run / "ledger.sqlite").stat().st_mode) == 0o600
+    assert stat.S_IMODE((run / "payload").stat().st_mode) == 0o700
 
 
 def test_a_budget_that_is_reached_stops_the_run_and_more_continues_it(
