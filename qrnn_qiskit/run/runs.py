@@ -57,7 +57,7 @@ class RunResult:
     Attributes:
         run_dir: its directory.
         table: the comparison with baselines; empty without held-out data.
-        summary: steps, losses, shots and the verdict, as JSON-able values.
+        summary: steps, losses, shots, the verdict and the paper's figure, as JSON-able values.
     """
 
     run_dir: Path
@@ -268,6 +268,7 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
         "shots": account.shots,
         "qpu_seconds": round(account.qpu_seconds, 3),
         "verdict": None if comparison is None else comparison.verdict,
+        "published": job.published,
     }
     directory.update(state="done", summary=summary)
     directory.log(f"done: {state.reason}")

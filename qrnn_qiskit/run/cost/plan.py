@@ -30,10 +30,10 @@ from qrnn_qiskit.run.cost.evaluations import (
 )
 from qrnn_qiskit.run.cost.shot_range import shot_range
 from qrnn_qiskit.run.cost.target import (
-    drawn_by_another,
     money,
     of_mitigation,
     of_the_target,
+    simulation,
     still_excited,
 )
 from qrnn_qiskit.run.method import method_name
@@ -63,7 +63,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
     return {
         "kind": job.kind,
         "backend": setup.executor.name,
-        **drawn_by_another(setup, shots),
+        **simulation(setup, shots),
         "method": method_name(setup.rule),
         "weights": setup.num_weights,
         "occurrences": len(setup.unrolled.occurrences),
