@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -512,6 +513,31 @@ def test_predictions_of_a_simulated_training_on_a_device(
     assert np.shape(json.loads(out)["predictions"]) == (2, 2, 1)
     assert cli(*arguments)[1] == out
     assert len(service.jobs) == 1
+
+
+def test_a_read_only_directory_is_said_before_anything_is_paid(
+    service: EmulatedService, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, run = write_training(tmp_path), tmp_path / "run"
+    service.hold()
+    assert cli("run", job, "--run-dir", run, "--no-wait")[0] == 3
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:  # a superuser may write wherever the modes forbid it
+        patch.setattr("filelock.FileLock.acquire", refused)
+        for command in ("run", "fetch", "cancel"):
+            code, _, err = cli(command, run)
+            assert code == 2
+            assert f"error: cannot write to {run}: Read-only file system" in err
+        patch.setattr("os.access", lambda *_: False)
+        code, _, err = cli("run", job, "--run-dir", tmp_path / "other")
+        assert (code, "is not a writable folder" in err) == (2, True)
+    assert len(service.jobs) == 1
+    service.release()
+    assert cli("run", run)[0] == 0
+    assert len(service.jobs) == 2
 
 
 def test_a_full_disk_loses_nothing(
