@@ -281,6 +281,7 @@ def test_a_session_ends_where_the_run_stops(
 ) -> None:
     backend = {"name": DEVICE, "mode": "session", "shots": 8}
     job, run = write_training(tmp_path, backend=backend, budget={"qpu_seconds": 4.5}), tmp_path
+    assert "by the wall clock" in json.loads(cli("plan", job, "--json")[1])["charged"]
     service_charges(service, 2.0)
     assert cli("run", job, "--run-dir", run / "run")[0] == 4
     assert service.count("POST /sessions") == 1

@@ -165,6 +165,8 @@ def _on_device(setup: Setup, jobs: int, executions: int) -> dict[str, Any]:
     }
     executor: Any = setup.executor
     if setup.job.backend.is_service:
+        if setup.job.backend.mode == "session":
+            found["charged"] = "by the wall clock from the first job on: at least the QPU seconds"
         found["active_reset"] = executor.init_qubits
         found["excited_after_rep_delay"] = still_excited(isa, target, rep_delay_s(setup))
         least, circuit = executor.least_rep_delay_s, seconds_per_execution(setup)
