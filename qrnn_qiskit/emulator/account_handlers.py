@@ -45,7 +45,7 @@ def _properties(parts: Parts, request: Request) -> Reply:
 
 
 def _status(parts: Parts, request: Request) -> Reply:
-    return Reply.of(parts.state.devices.get(request.id).status)
+    return Reply.of(parts.state.status(request.id))
 
 
 WITHOUT_TOKEN: Final[dict[str, Handler]] = {

@@ -25,7 +25,7 @@ class Device:
         snapshot: name of the fake device behind it; "" takes `fake_` and the end of `name`.
         state: `paused` and `offline` devices accept jobs and keep them queued; a `retired` one is
             neither listed nor accepts jobs.
-        queue_length: of other people's jobs; only shown.
+        queue_length: other people's jobs; only shown.
         error_scale: errors that its calibration states, over those of the snapshot; shots keep
             the snapshot's noise.
         faulty: qubits that it states to be out of service.

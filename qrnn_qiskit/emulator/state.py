@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from qrnn_qiskit.emulator.devices import Device, Devices, DeviceState
 from qrnn_qiskit.emulator.disk import Disk
@@ -221,6 +221,18 @@ class State:
         with self.changed:
             self.devices.set_state(name, state)
             self.changed.notify_all()
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Whether a device is working, and its queue with the jobs that wait here.
+
+        Raises:
+            Refusal: status 404.
+        """
+        with self.changed:
+            found = self.devices.get(name).status
+            mine = [job for job in self._jobs.values() if job.request.backend == name]
+            queued = sum(job.status == "Queued" for job in mine)
+            return found | {"length_queue": found["length_queue"] + queued}
 
     def hold(self, held: bool) -> None:
         """Start no queued job, or let them start again."""

@@ -9,13 +9,16 @@ import io
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal, final
+from zipfile import ZIP_STORED, BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.estimate import Array, Outputs
 
 OutputKind = Literal["z", "probabilities"]
+_DAMAGED: Final = (AttributeError, KeyError, MemoryError, OSError, EOFError, ValueError, BadZipFile)
 CHUNK_BYTES: Final = 2 << 20  # of unpacked values at a time: what a cache holds
 
 
@@ -122,12 +125,28 @@ class PackedBits:
 
     @staticmethod
     def from_bytes(data: bytes) -> PackedBits:
-        """The bits that `to_bytes` wrote."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            steps, width, *postselected = (int(v) for v in arrays["shape"])
-            packed, count = arrays["packed"], arrays["count"]
-            marginal = bool(arrays["marginal"]) if "marginal" in arrays else False
-            return PackedBits(packed, count, steps, width, tuple(postselected), marginal)
+        """The bits that `to_bytes` wrote.
+
+        Raises:
+            RunError: for anything else, whoever made it.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                # Compressed, a few bytes could stand for more than there is memory.
+                if any(entry.compress_type != ZIP_STORED for entry in arrays.zip.infolist()):
+                    raise ValueError("compressed arrays")
+                steps, width, *postselected = (int(v) for v in arrays["shape"])
+                packed, count = arrays["packed"], arrays["count"]
+                marginal = bool(arrays["marginal"]) if "marginal" in arrays else False
+            size = -(-steps * width // 8)
+            if packed.dtype != np.uint8 or packed.shape != (count.sum(), size) or steps * width < 1:
+                raise ValueError("arrays of other sizes")
+        except _DAMAGED as error:
+            raise RunError(
+                f"recorded outcomes are damaged ({error}): restore them from a backup, or start a "
+                "new run"
+            ) from None
+        return PackedBits(packed, count, steps, width, tuple(postselected), marginal)
 
 
 def _values(

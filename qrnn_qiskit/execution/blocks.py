@@ -111,6 +111,8 @@ def assemble(
     packed = np.empty((total, tiles, shots // tiles, first.packed.shape[1]), dtype=np.uint8)
     covered = np.zeros((total, shots // tiles), dtype=bool)
     for block, bits in parts:
+        if len(bits.packed) != block.executions * tiles:
+            raise BadResult("the outcomes of a block are not as many as it has rows and shots")
         rows, own = slice(block.start, block.stop), _shots_of(block)
         shape = block.stop - block.start, tiles, block.shots, -1
         packed[rows, :, own] = bits.packed.reshape(shape)

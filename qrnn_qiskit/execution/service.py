@@ -211,6 +211,19 @@ class JobService(Protocol):
 
 
 @runtime_checkable
+class Queued(Protocol):
+    """A service whose jobs wait in a queue that others share."""
+
+    def queue_length(self) -> int:
+        """Jobs of all users that wait at the device; the service says no job's place among them.
+
+        Raises:
+            Unreachable: if the service does not answer.
+        """
+        ...
+
+
+@runtime_checkable
 class Resumable(SupportsOtherISA, Protocol):
     """A service that goes on with what an earlier process of the run has chosen."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 from qiskit.circuit import Parameter, QuantumCircuit
+from qiskit_ibm_runtime import QiskitRuntimeService
+from qiskit_ibm_runtime.accounts import management
 
 from qrnn_qiskit.cli import main
 from qrnn_qiskit.emulator import Device, EmulatedService, Fault
+from qrnn_qiskit.emulator.instances import crn
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.backends import ibm_checks, ibm_client
 from qrnn_qiskit.execution.backends.ibm import fake_device
@@ -29,6 +35,7 @@ from qrnn_qiskit.execution.backends.ibm_checks import (
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.service import submission, waiting
+from qrnn_qiskit.run.service.spending import LIMIT_EXTRA_S, LIMIT_FACTOR
 from tests.integration.forking import TOKEN
 from tests.integration.service_harness import DEVICE, ideal_service, write_training
 
@@ -78,6 +85,20 @@ def test_without_a_budget_the_plan_and_the_line_are_shown(
     plan = json.loads(out)
     assert plan["jobs"] == 2
     assert plan["qpu_seconds_at_least_delay"] <= plan["qpu_seconds"]
+    stated = fake_device("fake_quito").target.qubit_properties
+    slowest = max(stated[qubit].t1 for qubit in plan["physical_qubits"])
+    waited = math.exp(-plan["rep_delay_us"] * 1e-6 / slowest)
+    assert plan["excited_after_rep_delay"] == pytest.approx(waited, abs=1e-4)
+    assert plan["excited_after_least_delay"] == 1.0  # no time at all
+    assert plan["active_reset"] is True
+
+
+def test_what_a_run_leaves_is_private(service: EmulatedService, cli: Cli, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert cli("run", write_training(tmp_path), "--run-dir", run)[0] == 0
+    assert stat.S_IMODE(run.stat().st_mode) == 0o700
+    assert stat.S_IMODE((run / "ledger.sqlite").stat().st_mode) == 0o600
+    assert stat.S_IMODE((run / "payload").stat().st_mode) == 0o700
 
 
 def test_a_budget_that_is_reached_stops_the_run_and_more_continues_it(
@@ -139,7 +160,9 @@ def test_without_waiting_the_same_command_goes_on(
     (shown,) = json.loads(out)["jobs"]
     assert (shown["job"], shown["state"]) == (service.jobs[0].id, "submitted")
     code, out, _ = cli("status", run, "--refresh", "--json")
-    assert json.loads(out)["jobs"][0]["state"] == "queued"
+    (shown,) = json.loads(out)["jobs"]
+    assert (shown["state"], shown["jobs_in_queue"]) == ("queued", 1)
+    assert shown["age_hours"] >= 0
     assert json.loads(out)["qpu_jobs_open"] == 1
 
     code, out, _ = cli("fetch", run, "--json")
@@ -258,6 +281,7 @@ def test_a_session_ends_where_the_run_stops(
 ) -> None:
     backend = {"name": DEVICE, "mode": "session", "shots": 8}
     job, run = write_training(tmp_path, backend=backend, budget={"qpu_seconds": 4.5}), tmp_path
+    assert "by the wall clock" in json.loads(cli("plan", job, "--json")[1])["charged"]
     service_charges(service, 2.0)
     assert cli("run", job, "--run-dir", run / "run")[0] == 4
     assert service.count("POST /sessions") == 1
@@ -429,6 +453,28 @@ def test_without_an_account_the_remedy_is_said(
     assert "there is no saved account of the name 'nobody': save one with" in err
 
 
+def test_account_and_instance_say_who_pays(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A saved account by its name, nothing of the client replaced."""
+    saved = str(tmp_path / "accounts.json")
+    monkeypatch.setattr(management, "_DEFAULT_ACCOUNT_CONFIG_JSON_FILE", saved)
+    with ideal_service(instances=("mine", "theirs")) as service:
+        point_at(service, monkeypatch)
+        monkeypatch.delenv("QISKIT_FUNCTIONS_EXPERIMENTAL")
+        monkeypatch.setattr(ibm_client, "arguments", {})
+        for name, value in service.proxy_environment.items():
+            monkeypatch.setenv(name, value)
+        QiskitRuntimeService.save_account(**service.proxy_kwargs(TOKEN), filename=saved, name="lab")
+        for instance, number in (("mine", 0), ("theirs", 2)):
+            backend = {"name": DEVICE, "shots": 8, "account": "lab", "instance": instance}
+            job = write_training(tmp_path, backend=backend)
+            assert cli("run", job, "--run-dir", tmp_path / instance)[0] == 0
+            assert {job.instance for job in service.jobs[number:]} == {crn(instance)}
+    for path in (path for path in tmp_path.rglob("*") if path.is_file() and str(path) != saved):
+        assert TOKEN.encode() not in path.read_bytes(), path
+
+
 @pytest.mark.parametrize("command", ["evaluate", "gradient"])
 def test_one_evaluation_is_paid_once(
     service: EmulatedService, cli: Cli, tmp_path: Path, command: str
@@ -468,6 +514,31 @@ def test_predictions_of_a_simulated_training_on_a_device(
     assert np.shape(json.loads(out)["predictions"]) == (2, 2, 1)
     assert cli(*arguments)[1] == out
     assert len(service.jobs) == 1
+
+
+def test_a_read_only_directory_is_said_before_anything_is_paid(
+    service: EmulatedService, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, run = write_training(tmp_path), tmp_path / "run"
+    service.hold()
+    assert cli("run", job, "--run-dir", run, "--no-wait")[0] == 3
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:  # a superuser may write wherever the modes forbid it
+        patch.setattr("filelock.FileLock.acquire", refused)
+        for command in ("run", "fetch", "cancel"):
+            code, _, err = cli(command, run)
+            assert code == 2
+            assert f"error: cannot write to {run}: Read-only file system" in err
+        patch.setattr("os.access", lambda *_: False)
+        code, _, err = cli("run", job, "--run-dir", tmp_path / "other")
+        assert (code, "is not a writable folder" in err) == (2, True)
+    assert len(service.jobs) == 1
+    service.release()
+    assert cli("run", run)[0] == 0
+    assert len(service.jobs) == 2
 
 
 def test_a_full_disk_loses_nothing(
@@ -626,12 +697,17 @@ def test_options_that_the_client_does_not_know(options: dict[str, Any], reason: 
 
 
 def test_options_reach_the_service(service: EmulatedService, cli: Cli, tmp_path: Path) -> None:
-    backend = {"name": DEVICE, "shots": 8, "options": {"execution": {"init_qubits": False}}}
+    chosen = {"execution": {"init_qubits": False}, "experimental": {"image": "latest"}}
+    backend = {"name": DEVICE, "shots": 8, "options": chosen}
     assert (
         cli("run", write_training(tmp_path, backend=backend), "--run-dir", tmp_path / "r")[0] == 0
     )
-    options = service.jobs[0].request.params["options"]
-    assert options["init_qubits"] is False
+    request = service.jobs[0].request
+    assert request.params["options"]["init_qubits"] is False
+    assert request.params["options"]["experimental"] == {"image": "latest"}
+    predicted = json.loads(cli("status", tmp_path / "r", "--jobs", "--json")[1])["jobs"][0]
+    limit = LIMIT_FACTOR * predicted["predicted_seconds"] + LIMIT_EXTRA_S
+    assert request.cost == math.ceil(limit)
 
 
 def test_twirled_gates_leave_the_outcomes_in_place(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qrnn_qiskit.emulator import EmulatedService
+from qrnn_qiskit.emulator import AerRunner, EmulatedService
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.gradients.plan import EvaluationPlan
 from qrnn_qiskit.run.jobs import plan_job, run_job
@@ -110,6 +110,27 @@ def forget(run: Path) -> None:
     (run / "checkpoint.npz").unlink()
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     (run / "run.json").write_text(json.dumps({**record, "state": "running"}), encoding="utf-8")
+
+
+def test_on_two_devices_each_has_its_share_of_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = {"name": [DEVICE, "ibm_lima"], "shots": 8}
+    job = write(tmp_path, backend=backend, training={"steps": 1, "batch_size": 2})
+    runner = AerRunner(noise=False)
+    with EmulatedService([DEVICE, "ibm_lima"], runner=runner) as service:
+        point_at(service, monkeypatch)
+        planned = plan_job(job)
+        run_job(job, run_dir=tmp_path / "run")
+        assert sorted(addresses(tmp_path / "run"))[:2] == [
+            "step-0/gradient+validation@ibm_lima",
+            "step-0/gradient+validation@ibm_quito",
+        ]
+        assert planned["jobs_saved_by_riding"] == 2
+        assert len(service.jobs) == planned["jobs"] == 6
+        forget(tmp_path / "run")
+        run_job(tmp_path / "run")
+        assert len(service.jobs) == 6
 
 
 def test_the_loss_of_the_validation_is_that_of_its_own_rows(

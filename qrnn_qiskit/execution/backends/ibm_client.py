@@ -37,6 +37,7 @@ MAX_UNAUTHORIZED: Final = 5  # answers 401 in a row before giving up
 # Arguments of `QiskitRuntimeService` in place of the saved account: a rehearsal's.
 arguments: dict[str, Any] = {}
 # Answers to a submission that say that it was turned away unread.
+_OPT_OUT: Final = "USAGE_DATA_OPT_OUT"  # of reports on who calls the client
 _BUSY: Final = (408, 425, 429)
 _TOO_LARGE: Final = (413,)
 _NEVER_LEFT: Final = (NewConnectionError, NameResolutionError, ConnectTimeoutError)
@@ -147,6 +148,9 @@ class Client:
             BackendError: if there is no account, or it is not accepted.
             Unreachable: if the service does not answer.
         """
+        # Else the client looks at the whole stack in each request for libraries that it reports,
+        # this one not among them, and holds all frames' arrays until a garbage collection.
+        os.environ.setdefault(_OPT_OUT, "True")
         self._adapters: list[OnceAdapter] = []
         self._unauthorized = 0
         self._secrets = [value for value in [os.environ.get("QISKIT_IBM_TOKEN")] if value]

@@ -148,6 +148,11 @@ class ServiceExecutor:
         dynamic = getattr(self._backend, "dynamic_reprate_enabled", False)
         return float(allowed[0]) if allowed and dynamic else None
 
+    @property
+    def init_qubits(self) -> bool:
+        """Whether the device resets the qubits at the start of each execution."""
+        return self._options.execution.init_qubits is not False
+
     def seconds_left(self) -> float | None:
         """QPU seconds that the instance has left; None where it has no limit."""
         usage = self._client.ask(self._client.service.usage)
@@ -246,6 +251,10 @@ class ServiceExecutor:
             for job in reversed(jobs)  # it lists the newest first
             if tag in (job.get("tags") or ())
         ]
+
+    def queue_length(self) -> int:
+        """Jobs that wait at the device; see `Queued`."""
+        return int(self._client.ask(self._backend.status).pending_jobs)
 
     def tags(self, job: str) -> tuple[str, ...]:
         """Tags of a job."""

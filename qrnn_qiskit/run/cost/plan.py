@@ -34,6 +34,7 @@ from qrnn_qiskit.run.cost.target import (
     of_mitigation,
     of_the_target,
     simulation,
+    still_excited,
 )
 from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.setup import Setup, check_steps
@@ -164,6 +165,10 @@ def _on_device(setup: Setup, jobs: int, executions: int) -> dict[str, Any]:
     }
     executor: Any = setup.executor
     if setup.job.backend.is_service:
+        if setup.job.backend.mode == "session":
+            found["charged"] = "by the wall clock from the first job on: at least the QPU seconds"
+        found["active_reset"] = executor.init_qubits
+        found["excited_after_rep_delay"] = still_excited(isa, target, rep_delay_s(setup))
         least, circuit = executor.least_rep_delay_s, seconds_per_execution(setup)
         if least is not None:
             each = circuit - rep_delay_s(setup) + least
@@ -171,6 +176,7 @@ def _on_device(setup: Setup, jobs: int, executions: int) -> dict[str, Any]:
             found["qpu_seconds_at_least_delay"] = round(
                 SECONDS_PER_JOB * jobs + each * executions, 1
             )
+            found["excited_after_least_delay"] = still_excited(isa, target, least)
         found["instance_seconds_left"] = executor.seconds_left()
     return found
 

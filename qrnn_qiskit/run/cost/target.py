@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+from qiskit.transpiler import Target
 
 from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.executor import Executor
+from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.layout import predicted_error
 from qrnn_qiskit.execution.reset import describe_reset
 from qrnn_qiskit.execution.step_time import step_time
@@ -37,6 +41,17 @@ def of_the_target(setup: Setup) -> dict[str, Any]:
         ),
         "predicted_error": round(predicted_error(isa.circuit, target), 4),
     }
+
+
+def still_excited(isa: ISACircuit, target: Target, seconds: float) -> float | None:
+    """Chance that an excited qubit has not relaxed by itself after a time: exp(-time / T1).
+
+    Of the qubit in use, on any tile, that takes longest; None where the target states no T1.
+    """
+    stated = target.qubit_properties or []
+    used = {qubit for tile in isa.tiles or (isa.qubits,) for qubit in tile if qubit < len(stated)}
+    times = [stated[qubit].t1 for qubit in used if stated[qubit] and stated[qubit].t1]
+    return round(math.exp(-seconds / max(times)), 4) if times else None
 
 
 def of_mitigation(setup: Setup, rows: int, shots: int) -> dict[str, Any]:

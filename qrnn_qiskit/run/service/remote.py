@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any, final
 from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.make import make_executor
-from qrnn_qiskit.execution.service import JobService, as_service
+from qrnn_qiskit.execution.service import JobService, Queued, as_service
 from qrnn_qiskit.run.record.directory import RunDirectory
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, JobRow
 from qrnn_qiskit.run.record.place import ledger_folder
 from qrnn_qiskit.run.runs import unchanged_setup
 from qrnn_qiskit.run.service.hardware import open_submission
+from qrnn_qiskit.run.service.spending import HOUR_S
 from qrnn_qiskit.spec.backend import BudgetSpec
 from qrnn_qiskit.spec.compose import job_from_dict
 
@@ -176,7 +178,7 @@ def jobs_table(run: Path, *, refresh: bool = False) -> list[dict[str, Any]]:
 
     Args:
         run: its directory.
-        refresh: ask the service; nothing is recorded.
+        refresh: ask the service, also for the length of the device's queue; nothing is recorded.
     """
     directory = RunDirectory.open(Path(run))
     ledger = Ledger(directory.path, looking=True)
@@ -185,11 +187,15 @@ def jobs_table(run: Path, *, refresh: bool = False) -> list[dict[str, Any]]:
         services = Opened(directory, ledger).services() if refresh and rows else {}
     finally:
         ledger.close()
+    waiting = {
+        name: one.queue_length() for name, one in services.items() if isinstance(one, Queued)
+    }
     table = []
     for row in rows:
-        state = row.state
+        state, queue = row.state, None
         if services and row.state == "submitted":
             state = services[row.backend].report(row.job or "").state
+            queue = waiting.get(row.backend) if state == "queued" else None
         table.append(
             {
                 "address": row.address,
@@ -202,6 +208,8 @@ def jobs_table(run: Path, *, refresh: bool = False) -> list[dict[str, Any]]:
                 "predicted_seconds": round(row.predicted, 3),
                 "used_seconds": row.used,
                 "sent": None if row.sent is None else _time(row.sent),
+                "age_hours": None if row.sent is None else round(_hours_since(row.sent), 3),
+                **({"jobs_in_queue": queue} if refresh else {}),
                 "reason": row.reason or None,
             }
         )
@@ -210,6 +218,10 @@ def jobs_table(run: Path, *, refresh: bool = False) -> list[dict[str, Any]]:
 
 def _time(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")
+
+
+def _hours_since(seconds: float) -> float:
+    return max(0.0, time.time() - seconds) / HOUR_S
 
 
 def spending(run: Path, budget: BudgetSpec) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import pickle
+from typing import Any, ClassVar
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.execution import bits as bits_module
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from tests.reference import Bits, joint_moments, raw_values
@@ -107,3 +112,52 @@ def test_the_spread_is_the_unbiased_one() -> None:
         found += covariance[0] / 64
     joint: dict[Bits, float] = {(0, 0): 0.5, (0, 1): 0.25, (1, 1): 0.25}
     assert found == pytest.approx(joint_moments(joint)[1], abs=1e-14)
+
+
+class Trap:
+    """Runs where it is unpickled."""
+
+    sprung: ClassVar[bool] = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return setattr, (Trap, "sprung", True)
+
+
+def stranger(compressed: bool = False, **changes: Any) -> bytes:
+    """Outcomes as a run keeps them, but for some changes."""
+    buffer = io.BytesIO()
+    arrays = {
+        "packed": np.zeros((6, 1), np.uint8),
+        "count": np.array([3, 3]),
+        "shape": np.array([2, 1]),
+        **changes,
+    }
+    (np.savez_compressed if compressed else np.savez)(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def test_recorded_outcomes_are_read_whoever_wrote_them() -> None:
+    assert PackedBits.from_bytes(stranger()).unpack(slice(None)).shape == (6, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        stranger(packed=np.array([Trap()], dtype=object)),
+        stranger(shape=np.array([Trap()], dtype=object)),
+        pickle.dumps(Trap()),
+        stranger(compressed=True, packed=np.zeros((1 << 20, 1), np.uint8)),
+        stranger(packed=np.zeros((5, 1), np.uint8)),
+        stranger(packed=np.zeros((6, 2), np.uint8)),
+        stranger(packed=np.zeros((6, 1))),
+        stranger(shape=np.array([1 << 40, 1])),
+        stranger(shape=np.array([0, 0])),
+        stranger(count=np.array([1 << 40])),
+        b"PK",
+        b"",
+    ],
+)
+def test_nothing_that_a_stranger_puts_there_runs_or_fills_the_memory(data: bytes) -> None:
+    with pytest.raises(RunError, match="recorded outcomes are damaged"):
+        PackedBits.from_bytes(data)
+    assert not Trap.sprung

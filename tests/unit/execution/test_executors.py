@@ -150,6 +150,25 @@ def test_device_noise_on_aer_is_of_the_circuit_that_the_fake_device_runs() -> No
     assert aer.isa(UNROLLED).circuit == IBMExecutor("fake_marrakesh").isa(UNROLLED).circuit
 
 
+def test_the_local_mode_of_the_client_rounds_no_angle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By itself it rounds to 1.6e-5, more than the steps of a finite difference can be."""
+    from qiskit_ibm_runtime.fake_provider.executor import run_quantum_program as local
+
+    usual = local._round_to_clifford
+    changes = []
+
+    def rounded(values: NDArray[np.float64], decimals: int) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = usual(values, decimals)
+        changes.append((np.abs(usual(values, 5) - values).max(), np.abs(found - values).max()))
+        return found
+
+    monkeypatch.setattr(local, "_round_to_clifford", rounded)
+    sampled(IBMExecutor("fake_marrakesh"), plan_of(2), 5, 1)
+    assert changes
+    assert max(by_default for by_default, _ in changes) > 1e-7, "no angle that shows it"
+    assert max(by_us for _, by_us in changes) < 1e-14
+
+
 def test_refused_devices() -> None:
     with pytest.raises(BackendError, match="a real one is for job files, or DeviceExecutor"):
         IBMExecutor("ibm_marrakesh")

@@ -20,6 +20,7 @@ from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
 from qrnn_qiskit.run.jobs import run_job
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.record.ledger import Ledger
+from qrnn_qiskit.run.record.payload import Payload
 from qrnn_qiskit.run.service.submission import Submission
 from tests.unit.run.queue_executor import QueueExecutor
 from tests.unit.run.small import contents, history, write_job
@@ -175,6 +176,19 @@ def write_format_1(folder: Path) -> None:
         database.executemany("INSERT INTO request VALUES (?, ?, ?, ?, ?, ?, ?)", requests)
         database.execute("PRAGMA user_version = 1")
     database.close()
+
+
+def test_payloads_are_read_from_their_folder_alone(tmp_path: Path) -> None:
+    """Whatever a stranger's ledger says."""
+    data = b"somebody's secret"
+    name = hashlib.sha256(data).hexdigest() + ".npz"
+    (tmp_path / name).write_bytes(data)
+    payload = Payload(tmp_path / "payload")
+    payload.make()
+    for path in (f"../{name}", str(tmp_path / name)):
+        with pytest.raises(RunError, match="cannot be read"):
+            payload.read(path, "result")
+    assert payload.read(payload.store(data), "result") == data
 
 
 def test_format_1_is_read_and_continued(
