@@ -2,9 +2,10 @@
 
     python -m benchmarks.tiles [--device marrakesh] [--cell parity2] [--steps 4]
 
-First the packing of lines of qubits, with and without the limit on a tile's errors. Then one request on all tiles of a device, as the
-emulated service runs it: on the exact engine, and on Aer. Times are CPU times; a first request
-includes making the noise and the programs, later ones do not.
+First the packing of lines of qubits, with and without the limit on a tile's errors. Then one
+request on all tiles of a device, as the emulated service runs it: on the exact engine, and on Aer.
+Times are CPU times; a first request includes making the errors of the gates and the programs, later
+ones do not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,9 +50,7 @@ def pack(device: str) -> None:
     for qubits in (2, 3, 4, 5):
         circuit = line(target.num_qubits, qubits)
         for worst, label in ((WORST, f"{WORST:g} × least"), (1e9, "any")):
-            tiles, seconds = timed(
-                lambda c=circuit, w=worst: choose_tiles(c, target, "auto", worst=w)
-            )
+            tiles, seconds = timed(partial(choose_tiles, circuit, target, "auto", worst=worst))
             error = np.mean(tile_errors(circuit, target, tiles))
             print(f"| {qubits} | {label} | {len(tiles)} | {error:.3f} | {seconds:.2f} |")
 
@@ -68,7 +68,7 @@ def simulate(device: str, cell: str, steps: int, rows: int, shots: int) -> None:
     print(f"\n{cell}, T = {steps}: {isa.num_tiles} tiles × {rows} rows × {shots} executions")
     print("| simulator | first request, s | later ones, s |\n| --- | --- | --- |")
     for label, runner in (("exact engine", DeviceRunner()), ("Aer", AerRunner())):
-        first, later = (timed(lambda r=runner: r(request))[1] for _ in range(2))
+        first, later = (timed(partial(runner, request))[1] for _ in range(2))
         print(f"| {label} | {first:.2f} | {later:.2f} |", flush=True)
 
 
