@@ -44,6 +44,8 @@ def compare(
             [(c.method, c.shots[-1], c.loss[0], c.loss[-1], c.reason) for c in result.curves],
         )
     show_line(f"\nAgainst {result.reference}. {result.verdict}")
+    if result.published:
+        show_line(f"published: {result.published}")
     show_line(f"run directory: {result.run_dir}")
     for path in pictures:
         show_line(f"picture: {path}")

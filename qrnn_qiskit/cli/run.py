@@ -181,6 +181,8 @@ def _show_result(result: RunResult, as_json: bool) -> None:
     if result.table:
         show_records(result.table)
         show_line(f"\n{result.summary['verdict']}")
+    if result.summary.get("published"):  # runs of earlier versions have none
+        show_line(f"published: {result.summary['published']}")
     show_line(f"run directory: {result.run_dir}")
     for path in pictures:
         show_line(f"picture: {path}")

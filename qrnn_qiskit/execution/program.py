@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from qiskit.circuit import Gate, ParameterExpression, QuantumCircuit
+from qiskit.circuit import Gate, Parameter, ParameterExpression, QuantumCircuit
 from qiskit.quantum_info import PTM, Operator
 
 from qrnn_qiskit.angle_map import Array, Index
@@ -190,6 +190,10 @@ class _Compiler:
 
     def _add_angle(self, angle: ParameterExpression, factor: float) -> int:
         number = len(self._offset)
+        if isinstance(angle, Parameter):  # nearly all are, and Qiskit's algebra takes its time
+            self._offset.append(0.0)
+            self._terms.append((number, self._index[angle.name], factor))
+            return number
         values: Mapping[object, float] = {p: 0.0 for p in angle.parameters}
         self._offset.append(factor * float(angle.bind(values)))
         for parameter in angle.parameters:

@@ -23,6 +23,9 @@ class Job(Table):
         "train", description="What to do."
     )
     name: Name | None = Field(None, description="Name for people, such as in a run's directory.")
+    published: Name | None = Field(
+        None, description="What a paper reports for this, shown beside what comes out."
+    )
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="Seed of every random number of the job."
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from benchmarks.papers import converged
+from qrnn_qiskit.cli import main
+from qrnn_qiskit.run.comparison.compare import compare_job
 from qrnn_qiskit.run.cost.plan import plan_job
 from qrnn_qiskit.run.jobs import run_job
 from qrnn_qiskit.run.setup import make_setup
@@ -23,7 +26,10 @@ def test_job_is_complete(path: Path) -> None:
     short = {"simple_sequence": "data.length=2", "dna": "data.length=2", "xor": "data.triples=1"}
     job = load_job(path, [key for name, key in short.items() if name in path.stem])
     assert job.name == path.stem
-    assert f"#   qrnn run papers/{path.stem}\n" in path.read_text(encoding="utf-8")
+    verb = {"train": "run"}.get(job.kind, job.kind)
+    assert f"#   qrnn {verb} papers/{path.stem}\n" in path.read_text(encoding="utf-8")
+    if job.kind == "compare":
+        return
     plan = plan_job(make_setup(job))
     assert plan["exact"]
 
@@ -43,6 +49,35 @@ def test_parity_is_learnt_with_the_gradient_and_not_with_the_global_shift() -> N
     """T = 4, 20 seeds: at least 14 converge; of the published rule at most 3 (it had 2 of 5)."""
     assert converged(4, "per_occurrence") >= 14
     assert converged(4, "global") <= 3
+
+
+def test_a_trained_network_has_its_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The weights of the decaying triangle wave, by the command: target, ours and a baseline."""
+    job, baselines = "papers/viqueira_weights", 'training.baselines=["persistence"]'
+    with pytest.raises(SystemExit, match="0"):
+        main(["run", job, "--run-dir", str(tmp_path / "run"), "--set", baselines])
+    table = json.loads((tmp_path / "run" / "table.json").read_text(encoding="utf-8"))["table"]
+    assert [row["model"] for row in table] == ["QRNN", "persistence"]
+    assert table[0]["rmse"] == pytest.approx(0.005907, abs=1e-5)
+    assert "published: no figure; ours by another code: RMSE 0.005907" in capsys.readouterr().out
+
+
+def test_parameter_shift_wins_in_short_sequences_and_differences_in_long_ones(
+    tmp_path: Path,
+) -> None:
+    """At equal shots: with h = 0.2, T = 20 by a factor of two and more; h = 0.001 is hopeless."""
+    overrides = ["compare.repetitions=2", "compare.step_sweep=[0.001, 0.2]"]
+    done = compare_job("papers/viqueira_gradients", overrides=overrides, run_dir=tmp_path / "run")
+    shift, hopeless, difference = (
+        {e.num_steps: e.rmse for e in done.entries if e.method.endswith(name)}
+        for name in ("parameter_shift", "h = 0.001", "h = 0.2")
+    )
+    assert shift[5] < difference[5] < 0.2
+    assert 2 * difference[20] < shift[20] < 0.4
+    assert min(hopeless.values()) > 3
+    assert done.published is not None
 
 
 def test_spin_dynamics_is_forecast(tmp_path: Path) -> None:

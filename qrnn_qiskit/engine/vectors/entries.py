@@ -260,8 +260,11 @@ class Turn:
         slope = _bra(l_a) * new_b
         if l_b is not None:
             (np.subtract if self.real else np.add)(slope, _bra(l_b) * new_a, out=slope)
-        slopes = slope.real if self.real else -slope.imag
-        return _summed(slopes, self._shapes[2], self.sums)
+        return self.summed(slope.real if self.real else -slope.imag)
+
+    def summed(self, slope: Array) -> Array:
+        """Over all pairs of components that turn by the same sum, `[D, R]`."""
+        return _summed(slope, self._shapes[2], self.sums)
 
     def _turn(self, sin: Array) -> State:
         """E s and -conj(e) s along the axis of the splitting qubit."""

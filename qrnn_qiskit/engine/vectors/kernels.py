@@ -90,33 +90,24 @@ class Kernels:
             controls |= string.signs
         if flips:
             controls &= ~(1 << split)
-        # Axes: kind, and length in the state and in the sums.
-        axes: list[tuple[str, int, int]] = []
-        for q in bits(live | flips):
-            read = bool(controls >> q & 1)
-            kind = "split" if flips and q == split else "flip" if flips >> q & 1 else str(read)
-            if axes and axes[-1][0] == kind and kind in ("True", "False"):
-                _, length, own = axes.pop()
-                axes.append((kind, 2 * length, 2 * own if read else 1))
-            else:
-                axes.append((kind, 2, 2 if read else 1))
+        axes = _axes(live | flips, flips, split, controls)
         states = _states(bits(controls))
         signs = np.stack([_signs(string, states) for string in strings], axis=1)
         sums = self._same(Sums(signs, snapped))
-        shape = tuple(length for _, length, _ in axes)
-        sum_shape = tuple(length for kind, _, length in axes if kind != "split")
         if not flips:
-            return Phase(sums, shape, sum_shape)
-        return Turn(
-            sums=sums,
-            real=strings[0].power % 2 == 1,
-            fresh=fresh,
-            projected=projected,
-            shape=shape,
-            axis=next(i for i, axis in enumerate(axes) if axis[0] == "split"),
-            reversed_axes=tuple(i for i, axis in enumerate(axes) if axis[0] == "flip"),
-            sum_shape=sum_shape,
-        )
+            return Phase(sums, *_shapes(axes))
+        return _turn(sums, axes, (strings[0].power % 2 == 1, fresh, projected))
+
+    def blend(
+        self, live: int, controls: int, sums: Sums, split: int, *, fresh: bool, projected: bool
+    ) -> Turn:
+        """A turn of one qubit by sums that are known for the states of its controls."""
+        key = ("blend", live, controls, id(sums), split, fresh, projected)
+        if key not in self._known:
+            axes = _axes(live | 1 << split, 1 << split, split, controls)
+            self._known[key] = _turn(sums, axes, (True, fresh, projected))
+        kernel: Turn = self._known[key]
+        return kernel
 
     def _same(self, sums: Sums) -> Sums:
         """One object for equal sums, so that their angles are added up together."""
@@ -195,6 +186,45 @@ class Kernels:
             return self._monomial(source.ravel(), live, images, after, factors), after
         target = own[rows][:, None] + rest
         return Dense(part, _places(source, live), _places(target, after)), after
+
+
+_Axis = tuple[str, int, int]
+"""Kind, and length in the state and in the sums."""
+
+
+def _axes(live: int, flips: int, split: int, controls: int) -> list[_Axis]:
+    """The axes of a state over live qubits; neighbours that take the same part are one."""
+    axes = list[_Axis]()
+    for q in bits(live):
+        read = bool(controls >> q & 1)
+        kind = "split" if flips and q == split else "flip" if flips >> q & 1 else str(read)
+        if axes and axes[-1][0] == kind and kind in ("True", "False"):
+            _, length, own = axes.pop()
+            axes.append((kind, 2 * length, 2 * own if read else 1))
+        else:
+            axes.append((kind, 2, 2 if read else 1))
+    return axes
+
+
+def _shapes(axes: list[_Axis]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of the state and of the sums."""
+    shape = tuple(length for _, length, _ in axes)
+    return shape, tuple(length for kind, _, length in axes if kind != "split")
+
+
+def _turn(sums: Sums, axes: list[_Axis], how: tuple[bool, bool, bool]) -> Turn:
+    real, fresh, projected = how
+    shape, sum_shape = _shapes(axes)
+    return Turn(
+        sums=sums,
+        real=real,
+        fresh=fresh,
+        projected=projected,
+        shape=shape,
+        axis=next(i for i, axis in enumerate(axes) if axis[0] == "split"),
+        reversed_axes=tuple(i for i, axis in enumerate(axes) if axis[0] == "flip"),
+        sum_shape=sum_shape,
+    )
 
 
 def _signs(string: PauliString, states: Index) -> Array:

@@ -7,7 +7,8 @@ outputs can be read and the next step start from the word that the data hold. "F
 matter of angles, which have to be multiples of pi: see `Lowered.selecting`.
 
 CX, X and SWAP move the generators of later rotations instead of the state; commuting rotations that
-flip the same qubits become one turn, whose angles are sums (a uniformly controlled rotation).
+flip the same qubits become one turn, whose angles are sums (a uniformly controlled rotation); what
+a post-selected ancilla does to one qubit becomes one map of that (`blend`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from qrnn_qiskit.engine.pauli import Complex
 from qrnn_qiskit.engine.program import Channel, Program, Reset, Rotation
 from qrnn_qiskit.engine.pure import unitary_of
 from qrnn_qiskit.engine.simplify import Dephase, Outcome, simplify
-from qrnn_qiskit.engine.vectors.entries import Fixed, Project, Read, Rotations
+from qrnn_qiskit.engine.vectors.blend import Blend, half_turn
+from qrnn_qiskit.engine.vectors.entries import Fixed, Project, Read, Rotations, Turn
 from qrnn_qiskit.engine.vectors.kernels import Kernels, bits
 from qrnn_qiskit.engine.vectors.strings import (
     Affine,
@@ -33,7 +35,7 @@ from qrnn_qiskit.engine.vectors.strings import (
     pauli_string,
 )
 
-Entry = Rotations | Fixed | Read
+Entry = Rotations | Blend | Fixed | Read
 
 
 @final
@@ -87,6 +89,16 @@ class _Open:
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class _Map:
+    """A real turn or blend of one qubit: the qubit, its controls, the live qubits before it."""
+
+    qubit: int
+    controls: int
+    live: int
+
+
+@final
 class _Lowering:
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -105,6 +117,9 @@ class _Lowering:
         self.shrunk = False
         self.kernels = Kernels()
         self.gates: dict[Hashable, tuple[Complex, AffineGate | None]] = {}
+        # By place among the entries: maps, and controlled half turns (control, target, sign).
+        self.maps: dict[int, _Map] = {}
+        self.turns: dict[int, tuple[int, int, float]] = {}
 
     def run(self) -> Lowered:
         last = {op.step: i for i, op in enumerate(self.operations) if isinstance(op, Outcome)}
@@ -169,19 +184,20 @@ class _Lowering:
         group.columns.append(rotation.angle)
 
     def _group(self, string: PauliString, selecting: bool) -> _Open:
-        """The open turn that a rotation can join, perhaps past others, or a new one."""
-        place = len(self.open)
-        for i in range(len(self.open) - 1, -1, -1):
-            group = self.open[i]
+        """The open turn that a rotation can join, perhaps past others, or a new one.
+
+        A new one comes last, so that the rotations of an ancilla by all of its controls, which do
+        not all commute with what is open, stay together.
+        """
+        for group in reversed(self.open):
             if (group.flips, group.parity) == (string.flips, string.power % 2):
                 if group.selecting == selecting:
                     return group
                 break
             if not all(commute(string, other) for other in group.strings):
                 break
-            place = i
-        self.open.insert(place, _Open(string.flips, string.power % 2, selecting))
-        return self.open[place]
+        self.open.append(_Open(string.flips, string.power % 2, selecting))
+        return self.open[-1]
 
     def _close(self, projected: int = -1) -> bool:
         """End the open turns; whether the last one also projects qubit `projected`."""
@@ -216,12 +232,70 @@ class _Lowering:
         )
         columns = tuple(group.columns)
         none = (self.program.num_angles,) * len(columns)
+        real = bool(group.flips) and group.parity == 1
+        if real and not group.selecting and group.flips == 1 << split:
+            controls = 0
+            for string in strings:
+                controls |= string.signs & ~group.flips
+            self.maps[len(self.entries)] = _Map(split, controls, self.live)
         self.entries.append(Rotations(kernel, columns, none if group.selecting else columns))
-        self.real = self.real and bool(group.flips) and group.parity == 1
+        self.real = self.real and real
         self.live |= group.flips
         if done:
             self.live &= ~(1 << projected)
+            self._blend(projected)
         return done
+
+    def _project(self, q: int) -> None:
+        """A live qubit that nothing open turns is found in state 0."""
+        last, made = len(self.entries) - 1, self.entries[-1]
+        of = self.maps.get(last)
+        if isinstance(made, Blend) and of and of.qubit == q and not made.kernel.fresh:
+            kernel = self.kernels.blend(
+                of.live, of.controls, made.kernel.sums, q, fresh=False, projected=True
+            )
+            self.entries[last] = replace(made, kernel=kernel)
+        else:
+            lower = (self.live & ((1 << q) - 1)).bit_count()
+            upper = (self.live >> (q + 1)).bit_count()
+            self.entries.append(Project(2**lower, 2**upper))
+        self.live &= ~(1 << q)
+        self._blend(q)
+
+    def _blend(self, q: int) -> None:
+        """Make one map of the last three entries, if qubit `q` was only the control of a turn."""
+        place = len(self.entries) - 3
+        before, after = self.maps.get(place), self.maps.get(place + 2)
+        control, target, sign = self.turns.get(place + 1, (-1, -1, 1.0))
+        if before is None or after is None or not before.qubit == after.qubit == control == q:
+            return
+        first, _, second = self.entries[place:]
+        if not isinstance(first, Rotations | Blend) or not isinstance(second, Rotations | Blend):
+            return
+        sums = first.kernel.sums
+        if (
+            not isinstance(first.kernel, Turn)
+            or not first.kernel.fresh
+            or second.kernel.sums is not sums
+            or before.controls != after.controls
+            or before.controls >> target & 1
+        ):
+            return
+        columns = list[tuple[int, ...]]()
+        for part in (first, second):
+            columns += part.columns if isinstance(part, Blend) else [part.columns]
+            sign *= part.sign if isinstance(part, Blend) else 1.0
+        kernel = self.kernels.blend(
+            before.live,
+            before.controls,
+            sums,
+            target,
+            fresh=not before.live >> target & 1,
+            projected=False,
+        )
+        del self.entries[place:], self.maps[place + 2], self.turns[place + 1]
+        self.maps[place] = _Map(target, before.controls, before.live)
+        self.entries.append(Blend(kernel, tuple(columns), sign))
 
     def _apply(self, channel: Channel) -> None:
         qubits = channel.qubits
@@ -249,6 +323,12 @@ class _Lowering:
         self._close()
         self._settle(qubits)
         entry, self.live = self.kernels.gate(self.live, matrix, qubits)
+        for order in ((0, 1), (1, 0)) if len(qubits) == 2 else ():
+            axes = (*order, *(2 + i for i in order))
+            sign = half_turn(matrix.reshape(2, 2, 2, 2).transpose(axes).reshape(4, 4))
+            if sign is not None:
+                control, target = (qubits[i] for i in order)
+                self.turns[len(self.entries)] = control, target, sign
         self.entries.append(entry)
         self.real = self.real and not matrix.imag.any()
 
@@ -277,10 +357,7 @@ class _Lowering:
             return
         self.shrunk = True
         if not self._close(projected=q) and self.live >> q & 1:
-            lower = (self.live & ((1 << q) - 1)).bit_count()
-            upper = (self.live >> (q + 1)).bit_count()
-            self.entries.append(Project(2**lower, 2**upper))
-            self.live &= ~(1 << q)
+            self._project(q)
         self.measured &= ~(1 << q)
 
     def _discard(self, operation: Dephase | Reset) -> None:

@@ -2,18 +2,19 @@
 
 A state that post-selection has made small is scaled by a power of two after each step, so that
 nothing underflows however unlikely a history is. Axes: R rows, A angles, T steps, 2^K outcomes of a
-step, G groups of rotations of one kind, J angles of a group, D sums.
+step, G groups of rotations of one kind, J angles of a group, D sums, N factors of a blend.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qrnn_qiskit.engine.vectors.blend import Blend, blend_backward, products, slopes_of_products
 from qrnn_qiskit.engine.vectors.entries import Read, Rotations, State, Sums
 from qrnn_qiskit.engine.vectors.lower import Entry
 from qrnn_qiskit.engine.vectors.strings import Index
@@ -22,12 +23,20 @@ from qrnn_qiskit.estimate import Array
 
 @final
 @dataclass(slots=True, eq=False)
-class _Kind:
-    """Groups of a piece that turn by the same sums of their angles."""
+class Kind:
+    """Groups of a piece that turn by the same sums of their angles.
+
+    Attributes:
+        sums: of the angles.
+        columns: `[G, J]`, those of blends `[G, N, J]`: the angles.
+        slopes: the same shape: where the derivatives go.
+        signs: `[G]` of blends; None for rotations.
+    """
 
     sums: Sums
-    columns: list[tuple[int, ...]] = field(default_factory=list)
-    slopes: list[tuple[int, ...]] = field(default_factory=list)
+    columns: Index
+    slopes: Index
+    signs: Array | None
 
 
 @final
@@ -39,15 +48,14 @@ class Piece:
         entries: in order of time.
         places: for each entry, its kind and its place among those of the kind; -1 if it does not
             rotate.
-        kinds: sums of angles, with the columns `[G, J]` of the angles and those that the
-            derivatives go to.
+        kinds: sums of angles.
         total: components of all states behind entries, with the sums of rotations.
         once: whether no angle that has a derivative is read twice.
     """
 
     entries: tuple[Entry, ...]
     places: tuple[tuple[int, int], ...]
-    kinds: tuple[tuple[Sums, Index, Index], ...]
+    kinds: tuple[Kind, ...]
     total: int
     once: bool
 
@@ -68,39 +76,44 @@ def size_of(entry: Entry) -> int:
     """Components to keep for an entry."""
     if isinstance(entry, Rotations):
         return entry.kernel.size + 3 * entry.kernel.sums.num_sums
+    if isinstance(entry, Blend):
+        return entry.size + (3 * len(entry.columns) + 4) * entry.kernel.sums.num_sums
     return entry.size
 
 
 def _piece(entries: tuple[Entry, ...], total: int) -> Piece:
-    kinds: dict[int, _Kind] = {}
-    numbers: dict[int, int] = {}
+    groups: dict[Hashable, list[Rotations | Blend]] = {}
+    numbers: dict[Hashable, int] = {}
     places = []
     for entry in entries:
-        if not isinstance(entry, Rotations):
+        if not isinstance(entry, Rotations | Blend):
             places.append((-1, -1))
             continue
-        key = id(entry.kernel.sums)
-        kind = kinds.setdefault(key, _Kind(entry.kernel.sums))
-        places.append((numbers.setdefault(key, len(numbers)), len(kind.columns)))
-        kind.columns.append(entry.columns)
-        kind.slopes.append(entry.slopes)
-    return Piece(
-        entries,
-        tuple(places),
-        tuple(
-            (kind.sums, np.array(kind.columns, dtype=np.intp), np.array(kind.slopes, dtype=np.intp))
-            for kind in kinds.values()
-        ),
-        total,
-        _once(kinds.values()),
+        factors = len(entry.columns) if isinstance(entry, Blend) else 0
+        key = id(entry.kernel.sums), factors
+        group = groups.setdefault(key, [])
+        places.append((numbers.setdefault(key, len(numbers)), len(group)))
+        group.append(entry)
+    kinds = tuple(_kind(group) for group in groups.values())
+    return Piece(entries, tuple(places), kinds, total, _once(kinds))
+
+
+def _kind(group: Sequence[Rotations | Blend]) -> Kind:
+    signs = [entry.sign for entry in group if isinstance(entry, Blend)]
+    return Kind(
+        group[0].kernel.sums,
+        np.array([entry.columns for entry in group], dtype=np.intp),
+        np.array([entry.slopes for entry in group], dtype=np.intp),
+        np.array(signs) if signs else None,
     )
 
 
-def _once(kinds: Iterable[_Kind]) -> bool:
+def _once(kinds: Iterable[Kind]) -> bool:
     """Whether no angle that has a derivative is read twice."""
-    pairs = [pair for kind in kinds for pair in zip(kind.columns, kind.slopes, strict=True)]
-    used = [a for columns, slopes in pairs for a, b in zip(columns, slopes, strict=True) if a == b]
-    return len(used) == len(set(used))
+    used = np.concatenate(
+        [np.zeros(0, dtype=np.intp), *(k.columns[k.columns == k.slopes] for k in kinds)]
+    )
+    return len(np.unique(used)) == len(used)
 
 
 @final
@@ -160,7 +173,7 @@ class Run:
         return self._pass(piece, np.empty(piece.total * self.rows, dtype=self.dtype))
 
     def _pass(self, piece: Piece, arena: State | None) -> list[State]:
-        waves = self._waves(piece)
+        waves = _acting(piece, self._waves(piece))
         states, used = [self.state], 0
         for entry, (kind, place) in zip(piece.entries, piece.places, strict=True):
             if isinstance(entry, Read) and not self._read(entry):
@@ -173,7 +186,7 @@ class Run:
             else:
                 after = arena[used : used + size].reshape(entry.size, -1)
                 used += size
-            if isinstance(entry, Rotations):
+            if isinstance(entry, Rotations | Blend):
                 cos, sin = waves[kind]
                 entry.kernel.forward(self.state, after, cos[place], sin[place])
             elif isinstance(entry, Read):
@@ -203,15 +216,18 @@ class Run:
         return bool(self._scales[entry.step].any())
 
     def _waves(self, piece: Piece) -> list[tuple[Array, Array]]:
-        """Cosines and sines of half of all sums, `[G, D, R]` or `[G, D, 1]`, for each kind."""
+        """Cosines and sines of half of all sums, `[G, D, R]` or `[G, D, 1]`, for each kind.
+
+        Of blends, `[G, N, D, R]` or `[G, N, D, 1]`.
+        """
         waves = []
-        for sums, columns, _ in piece.kinds:
+        for kind in piece.kinds:
             angles = self.angles
-            if self.rows > 1 and self.shared[columns].all():
+            if self.rows > 1 and self.shared[kind.columns].all():
                 angles = angles[:, :1]
-            half = (sums.signs * 0.5) @ angles[columns]
+            half = (kind.sums.signs * 0.5) @ angles[kind.columns]
             cos, sin = np.cos(half), np.sin(half)
-            if sums.snapped:
+            if kind.sums.snapped:
                 cos, sin = np.rint(cos), np.rint(sin)
             waves.append((cos, sin))
         return waves
@@ -232,8 +248,10 @@ class Run:
             The adjoint of the state before the piece.
         """
         waves = self._waves(piece)
+        acting = _acting(piece, waves)
         slopes: list[Any] = [
-            np.empty((len(columns), sums.num_sums, self.rows)) for sums, columns, _ in piece.kinds
+            np.empty((*k.columns.shape[:1], *(() if k.signs is None else (2,)), k.sums.num_sums, n))
+            for k, n in ((k, self.rows) for k in piece.kinds)
         ]
         for i in range(len(piece.entries) - 1, -1, -1):
             entry, (kind, place) = piece.entries[i], piece.places[i]
@@ -245,18 +263,31 @@ class Run:
                 entry.backward(state, seeds[entry.step], adjoint)
                 continue
             before = self._other(adjoint)[: state.size].reshape(state.shape)
-            if isinstance(entry, Rotations):
-                cos, sin = waves[kind]
-                slopes[kind][place] = entry.kernel.backward(
-                    state, states[i + 1], adjoint, before, cos[place], sin[place]
-                )
+            if isinstance(entry, Rotations | Blend):
+                cos, sin = (wave[place] for wave in acting[kind])
+                if isinstance(entry, Blend):
+                    found = blend_backward(entry.kernel, state, adjoint, before, cos, sin)
+                    slopes[kind][place] = found
+                else:
+                    slopes[kind][place] = entry.kernel.backward(
+                        state, states[i + 1], adjoint, before, cos, sin
+                    )
             else:
                 entry.backward(adjoint, before)
             adjoint = before
-        for (sums, _, columns), slope in zip(piece.kinds, slopes, strict=True):
-            parts = (sums.signs.T * 0.5) @ slope
+        for of, wave, slope in zip(piece.kinds, waves, slopes, strict=True):
+            whole = slope if of.signs is None else slopes_of_products(*wave, of.signs, slope)
+            parts = (of.sums.signs.T * 0.5) @ whole
             if piece.once:
-                gradient[columns] += parts
+                gradient[of.slopes] += parts
             else:
-                np.add.at(gradient, columns, parts)
+                np.add.at(gradient, of.slopes, parts)
         return adjoint
+
+
+def _acting(piece: Piece, waves: list[tuple[Array, Array]]) -> list[tuple[Array, Array]]:
+    """What the state turns by: cosines and sines, of blends their products."""
+    return [
+        wave if kind.signs is None else products(*wave, kind.signs)
+        for kind, wave in zip(piece.kinds, waves, strict=True)
+    ]

@@ -48,6 +48,7 @@ class ComparisonResult:
         curves: the trainings.
         reference: what the gradients are held against, in words.
         verdict: what won, and why, in words.
+        published: what a paper reports, in words.
     """
 
     run_dir: Path
@@ -55,6 +56,7 @@ class ComparisonResult:
     curves: list[Curve]
     reference: str
     verdict: str
+    published: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -64,6 +66,7 @@ class ComparisonResult:
             "entries": [asdict(entry) for entry in self.entries],
             "training": [asdict(curve) for curve in self.curves],
             "verdict": self.verdict,
+            "published": self.published,
         }
 
 
@@ -129,7 +132,8 @@ def _compare(setup: Setup, directory: RunDirectory, reporter: Reporter) -> Compa
         if ledger is not None:
             ledger.close()
     words = verdict(entries, curves)
-    return ComparisonResult(directory.path, entries, curves, reference, words)
+    published = setup.job.published
+    return ComparisonResult(directory.path, entries, curves, reference, words, published)
 
 
 def _check(setup: Setup) -> None:

@@ -58,27 +58,30 @@ def lags_of_rows(
 def lags_of_last_output(
     evaluator: Evaluator, executor: ExactExecutor, weights: Array, features: Array
 ) -> Array:
-    """The same for the outputs of the last step alone, exactly, by reverse mode."""
-    table = evaluator.unrolled.occurrences
-    angles = evaluator.unrolled.angle_map.angles(weights, features)
+    """The same for the outputs of the last step alone, exactly, by reverse mode.
 
-    def slopes(k: int) -> tuple[Array, Array]:
-        def last(outputs: Array) -> Array:
-            cotangent = np.zeros(outputs.shape)
-            cotangent[:, -1, k] = 1.0
-            return cotangent
+    Each output value is a row of its own, so with K values every K-th sequence is looked at: all of
+    it costs about as much as one gradient.
+    """
+    unrolled, table = evaluator.unrolled, evaluator.unrolled.occurrences
+    outputs = unrolled.num_bits if evaluator.kind == "z" else 2**unrolled.num_bits
+    values = outputs + unrolled.postselected
+    angles = unrolled.angle_map.angles(weights, features[::values])
+    number = np.tile(np.arange(values), len(angles))
 
-        return executor.value_and_vjp(evaluator.unrolled, angles, last, evaluator.kind)
+    def last(outputs: Array) -> Array:
+        cotangent = np.zeros(outputs.shape)
+        cotangent[np.arange(len(number)), -1, number] = 1.0
+        return cotangent
 
-    mean, by_angles = slopes(0)
-    values = mean.shape[2]
-    squares = by_angles**2 + sum(slopes(k)[1] ** 2 for k in range(1, values))
+    rows = np.repeat(angles, values, axis=0)
+    _, slopes = executor.value_and_vjp(unrolled, rows, last, evaluator.kind)
     steps = table.num_steps
     seen = table.influence.any(axis=1)
-    lag = np.broadcast_to(steps - 1 - table.step, angles.shape)[:, seen]
-    total = squares[:, seen]
-    count = np.bincount(lag.ravel(), minlength=steps) * values
-    return _means(lag.ravel(), total.ravel(), np.zeros(total.size), count)
+    lag = np.broadcast_to(steps - 1 - table.step, rows.shape)[:, seen].ravel()
+    total = slopes[:, seen].ravel() ** 2
+    count = np.bincount(lag, minlength=steps)
+    return _means(lag, total, np.zeros(total.size), count)
 
 
 def _means(lag: Index, square: Array, error: Array, count: Index) -> Array:
