@@ -1,16 +1,19 @@
 """Tiles: how many fit on a device, and what their simulation costs.
 
     python -m benchmarks.tiles [--device marrakesh] [--cell parity2] [--steps 4]
+    python -m benchmarks.tiles --most 4
 
 First the packing of lines of qubits, with and without the limit on a tile's errors. Then one
 request on all tiles of a device, as the emulated service runs it: on the exact engine, and on Aer.
 Times are CPU times; a first request includes making the errors of the gates and the programs, later
-ones do not.
+ones do not. With `--most n` only the most lines of n qubits that any packing can have, from an integer
+program (minutes).
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from qrnn_qiskit import build_cell, unroll
 from qrnn_qiskit.emulator import AerRunner, DeviceRunner, RunRequest, snapshots
@@ -72,6 +76,25 @@ def simulate(device: str, cell: str, steps: int, rows: int, shots: int) -> None:
         print(f"| {label} | {first:.2f} | {later:.2f} |", flush=True)
 
 
+def most(device: str, qubits: int) -> None:
+    """The most lines with a guard qubit between any two: at most one touches each coupler."""
+    coupling = fake_device(f"fake_{device}").target.build_coupling_map()
+    pairs = sorted({tuple(sorted(edge)) for edge in coupling.get_edges()})
+    paths = [[q] for q in coupling.physical_qubits]
+    for _ in range(qubits - 1):
+        paths = [[*p, q] for p in paths for q in coupling.neighbors(p[-1]) if q not in p]
+    lines = sorted({tuple(sorted(path)) for path in paths})
+    touched = np.array([[a in each or b in each for each in lines] for a, b in pairs], dtype=float)
+    found = milp(
+        -np.ones(len(lines)),
+        constraints=LinearConstraint(touched, -np.inf, 1),
+        integrality=np.ones(len(lines)),
+        bounds=Bounds(0, 1),
+    )
+    bound = math.floor(-found.mip_dual_bound + 1e-6)
+    print(f"{len(lines)} lines of {qubits} qubits: {-found.fun:.0f} fit together, at most {bound}")
+
+
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -80,7 +103,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--rows", type=int, default=40)
     parser.add_argument("--shots", type=int, default=31, help="executions of each row")
+    parser.add_argument("--most", type=int, help="prove the most lines of so many qubits")
     given = parser.parse_args()
+    if given.most:
+        most(given.device, given.most)
+        return
     pack(given.device)
     simulate(given.device, given.cell, given.steps, given.rows, given.shots)
 
