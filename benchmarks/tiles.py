@@ -6,8 +6,8 @@
 First the packing of lines of qubits, with and without the limit on a tile's errors. Then one
 request on all tiles of a device, as the emulated service runs it: on the exact engine, and on Aer.
 Times are CPU times; a first request includes making the errors of the gates and the programs, later
-ones do not. With `--most n` only the most lines of n qubits that any packing can have, from an integer
-program (minutes).
+ones do not. `--most n` prints only the most lines of n qubits that any packing can have, from an
+integer program (minutes).
 """
 
 from __future__ import annotations
@@ -91,8 +91,11 @@ def most(device: str, qubits: int) -> None:
         integrality=np.ones(len(lines)),
         bounds=Bounds(0, 1),
     )
+    if found.x is None or found.mip_dual_bound is None:
+        raise SystemExit(found.message)
     bound = math.floor(-found.mip_dual_bound + 1e-6)
-    print(f"{len(lines)} lines of {qubits} qubits: {-found.fun:.0f} fit together, at most {bound}")
+    fit = round(found.x.sum())
+    print(f"{len(lines)} lines of {qubits} qubits: {fit} fit together, at most {bound}")
 
 
 def main() -> None:
