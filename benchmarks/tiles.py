@@ -7,7 +7,7 @@ First the packing of lines of qubits, with and without the limit on a tile's err
 request on all tiles of a device, as the emulated service runs it: on the exact engine, and on Aer.
 Times are CPU times; a first request includes making the errors of the gates and the programs, later
 ones do not. `--most n` prints only the most lines of n qubits that any packing can have, from an
-integer program (minutes).
+integer program.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def most(device: str, qubits: int) -> None:
     found = milp(
         -np.ones(len(lines)),
         constraints=LinearConstraint(touched, -np.inf, 1),
-        integrality=np.ones(len(lines)),
+        integrality=np.ones(len(lines), dtype=np.int64),
         bounds=Bounds(0, 1),
     )
     if found.x is None or found.mip_dual_bound is None:
