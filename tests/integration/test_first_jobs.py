@@ -173,8 +173,9 @@ def test_a_reservoir_on_a_device_without_reset(cli: Cli, place: Path) -> None:
     ledger = Ledger(run, looking=True)
     bits = next(PackedBits.from_bytes(ledger.load(row)) for row in ledger.jobs())
     ledger.close()
-    assert excess(bits.outputs("z").mean, exact, shots) < 1
-    assert excess(bits.outputs("z").mean, exact[::-1], shots) > 1
+    outputs = bits.outputs("z").mean[: len(exact)]  # other parts' windows may ride along
+    assert excess(outputs, exact, shots) < 1
+    assert excess(outputs, exact[::-1], shots) > 1
     assert json.loads((run / "readout.json").read_text())
 
 
