@@ -249,18 +249,19 @@ def _packed(
     it bars, fills up, and is kept where it is no smaller.
     """
     random = np.random.default_rng(0)
-    table = conflict.astype(np.int32)
     tie = errors / (errors.max() * 1.001 or 1.0)
 
     def filled(chosen: list[int], weight: Array) -> list[int]:
-        free = ~np.any(conflict[chosen], axis=0)
-        bars = table @ free.astype(np.int32)
-        while free.any():
-            i = int(np.argmin(np.where(free, bars + weight, np.inf)))
-            gone = free & conflict[i]
-            chosen = [*chosen, i]
-            free &= ~gone
-            bars -= table[:, gone].sum(axis=1)
+        free = np.flatnonzero(~np.any(conflict[chosen], axis=0))  # few, after the first time
+        among = conflict[np.ix_(free, free)]
+        bars = among.sum(axis=1)
+        left = np.ones(len(free), dtype=np.bool_)
+        while left.any():
+            i = int(np.argmin(np.where(left, bars + weight[free], np.inf)))
+            chosen = [*chosen, int(free[i])]
+            gone = left & among[i]
+            left &= ~gone
+            bars -= among[:, gone].sum(axis=1)
         return chosen
 
     def key(chosen: list[int]) -> tuple[int, float]:

@@ -348,35 +348,6 @@ def test_a_rehearsal_needs_nothing_and_leaves_nothing(
     assert "a rehearsal is for a device of IBM's service" in err
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("device", ["ibm_marrakesh", "ibm_boston", "ibm_berlin"])
-@pytest.mark.parametrize("job", ["finetune_parity2", "evaluate_parity2", "reservoir_device"])
-def test_the_first_jobs_are_rehearsed(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, device: str
-) -> None:
-    # One device with the plain reset alone, one with measure_2 and reset_2 beside it, one without.
-    if (job, device) == ("reservoir_device", "ibm_berlin"):
-        pytest.skip("a fresh qubit for each of its steps is more than can be simulated")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(ibm_client, "arguments", {})
-    settings = [f"backend.name={device}", "backend.shots=8"]
-    if job == "finetune_parity2":
-        settings += ["backend.tile_check=8", "training.steps=2"]
-    arguments = [argument for setting in settings for argument in ("--set", setting)]
-    code, out, err = cli("rehearse", f"hardware/{job}", "--json", *arguments)
-    assert code == 0, err
-    found = json.loads(out)
-    assert found["qpu_jobs"] == found["plan"]["jobs"]
-
-
-@pytest.mark.parametrize("job", ["finetune_parity2", "evaluate_parity2", "reservoir_device"])
-def test_the_first_jobs_cost_less_than_a_minute(cli: Cli, job: str) -> None:
-    arguments = ("--set", "backend.name=fake_marrakesh", "--json")
-    plan = json.loads(cli("plan", f"hardware/{job}", *arguments)[1])
-    assert plan["qpu_seconds"] < 60
-    assert plan["within_budget"] is True
-
-
 def test_a_device_without_reset(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes a fresh qubit for each step; where that is not wanted, it is refused."""
     monkeypatch.setattr(ibm_client, "arguments", {})
@@ -385,16 +356,6 @@ def test_a_device_without_reset(cli: Cli, tmp_path: Path, monkeypatch: pytest.Mo
     code, _, err = cli(*rehearsal, "--set", "backend.reset=reset")
     assert code == 2
     assert "the backend has no reset instruction" in err
-
-
-@pytest.mark.hardware
-@pytest.mark.skipif("QRNN_HARDWARE" not in os.environ, reason="needs an account: QRNN_HARDWARE=1")
-def test_on_a_real_device(cli: Cli, tmp_path: Path) -> None:
-    # The smallest job: 16 rows of 64 shots, about 2.3 QPU seconds.
-    place = ("--run-dir", tmp_path / "run", "--set", "backend.shots=64")
-    code, out, err = cli("evaluate", "hardware/evaluate_parity2", "--json", *place)
-    assert code == 0, err
-    assert np.shape(json.loads(out)["outputs"])[:2] == (16, 4)
 
 
 def test_a_submission_leaves_once_whatever_the_answer(

@@ -7,9 +7,10 @@ the error names) is played by `continued`.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -193,36 +194,46 @@ def check(
     assert TOKEN not in story.text
 
 
-@dataclass
-class Line:
-    """A line of the table of faults."""
+def note(fault: str, kill: str, story: Story, jobs: int) -> None:
+    """Add a case to the table of faults that QRNN_FAULT_TABLE names.
 
-    cases: int = 0
-    alone: int = 0
-    decided: int = 0
-    consented: int = 0
-    jobs: set[int] = field(default_factory=set)
+    The cases stand in a file beside it, a line each: the matrix may be run in pieces or by several
+    processes at once.
+    """
+    if not (path := os.environ.get("QRNN_FAULT_TABLE")):
+        return
+    case = {
+        "fault": fault,
+        "kill": kill,
+        "alone": not (story.decisions or story.consents),
+        "decided": bool(story.decisions),
+        "consented": bool(story.consents),
+        "jobs": jobs,
+    }
+    cases = Path(path + ".jsonl")
+    with cases.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(case) + "\n")
+    found = {
+        (c["fault"], c["kill"]): c
+        for c in map(json.loads, cases.read_text(encoding="utf-8").splitlines())
+    }
+    Path(path).write_text(table(list(found.values())), encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def table() -> dict[str, Line]:
-    """What each fault led to."""
-    return {}
-
-
-def write_table(table: dict[str, Line]) -> None:
-    """The table as Markdown, to the file that QRNN_FAULT_TABLE names."""
-    if path := os.environ.get("QRNN_FAULT_TABLE"):
-        head = (
-            "| fault | cases | ended by itself | after one decision | after consent | "
-            "QPU jobs accepted |\n| --- | --- | --- | --- | --- | --- |\n"
-        )
-        text = "".join(
-            f"| {name} | {line.cases} | {line.alone} | {line.decided} | {line.consented} | "
-            f"{', '.join(map(str, sorted(line.jobs)))} |\n"
-            for name, line in table.items()
-        )
-        Path(path).write_text(head + text, encoding="utf-8")
+def table(cases: Sequence[Mapping[str, Any]]) -> str:
+    """What each fault led to, as Markdown."""
+    lines = [
+        "| fault | cases | ended by itself | after one decision | after consent | "
+        "QPU jobs accepted |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for fault in FAULTS:
+        own = [case for case in cases if case["fault"] == fault]
+        sums = [sum(case[key] for case in own) for key in ("alone", "decided", "consented")]
+        jobs = ", ".join(map(str, sorted({case["jobs"] for case in own})))
+        cells = [fault, len(own), *sums, jobs]
+        lines += [f"| {' | '.join(map(str, cells))} |"] if own else []
+    return "\n".join(lines) + "\n"
 
 
 def play(
@@ -262,15 +273,8 @@ def test_the_whole_matrix(
     job: Path,
     undisturbed: dict[str, Any],
     tmp_path: Path,
-    table: dict[str, Line],
     fault: str,
     kill: str,
 ) -> None:
     story, jobs = play(zygote, job, undisturbed, tmp_path / "run", fault, kill)
-    line = table.setdefault(fault, Line())
-    line.cases += 1
-    line.alone += not (story.decisions or story.consents)
-    line.decided += bool(story.decisions)
-    line.consented += bool(story.consents)
-    line.jobs.add(jobs)
-    write_table(table)
+    note(fault, kill, story, jobs)
