@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -20,6 +20,12 @@ from benchmarks import peers  # noqa: E402
 from benchmarks.cases import Case, make_case  # noqa: E402
 from benchmarks.engine import SHOTS, forward_shots, show  # noqa: E402
 from benchmarks.timing import Timing, timed  # noqa: E402
+from qrnn_qiskit import ExactExecutor, Noise, named_device_noise  # noqa: E402
+from qrnn_qiskit.engine.sample import Way, sample  # noqa: E402
+from qrnn_qiskit.execution.backends.aer import AerExecutor  # noqa: E402
+from qrnn_qiskit.execution.executor import EvaluationRequest  # noqa: E402
+from qrnn_qiskit.execution.program import compile_isa  # noqa: E402
+from qrnn_qiskit.gradients.plan import forward_plan  # noqa: E402
 
 Call = Callable[[], object]
 INTRODUCTION = """# What the engine's time grows with
@@ -33,17 +39,28 @@ rule. The exponent is fitted to the last three points.
 """
 READING = """## Where the engine stops being the right tool
 
-- **Exact values and gradients** know no other limit than memory, which is estimated before anything
-  is allocated: a density matrix takes 8 * 4^n bytes (n = 10: 8 MiB), and a state vector, where the
-  state stays pure, 16 * 2^n. Rows are cut to fit into the limit; what does not fit as a single row
-  is refused, with the figures.
-- **Shots** are drawn by Aer instead, from the same circuit with the same noise, where a register is
-  wider than 14 qubits without noise or 7 qubits with noise; bits that a later condition reads
-  count as qubits. A warning says so, and `qrnn plan` shows `shots_from`. The limit depends on
-  the circuit alone, so that a resumed run goes on with the same simulator. The table below shows
-  why: with noise a state has 4^n components, and Aer comes level at seven qubits. Noisy
-  trajectories of our own would repeat what Aer does there in compiled code, so there are none.
+- **Exact values and gradients** know no other limit than time and memory, which is estimated before
+  anything is allocated: a density matrix takes 8 * 4^n bytes (n = 10: 8 MiB), and a state vector,
+  where the state stays pure, 16 * 2^n. Rows are cut to fit into the limit; what does not fit as a
+  single row is refused, with the figures. Beyond nine qubits of a density matrix a warning comes.
+- **Shots** are drawn in the faster of two ways, as the circuit's width asks for: by histories, that
+  all shots of a row share, and rows that agree so far, or by trajectories, a state vector for each
+  shot. With noise a history's state has 4^n components, and trees that hold all histories soon
+  end: trajectories win from five qubits on, by 50 where shots have many bits. What they lose where
+  a row of few bits has many thousand shots is less. Without noise they win from ten qubits on, or
+  from 15 where a shot has at most ten bits, so that a tree holds all histories.
+- **Aer** draws shots of more than 16 qubits, from the same circuit with the same noise, and a
+  warning says so: on one thread it is still slower there, but threads and memory count from then
+  on. Bits that a later condition reads count as qubits. `qrnn plan` shows what is simulated
+  (`simulation`). The choice depends on the circuit alone, so that a resumed run goes on in the
+  same way.
 - **Marginal shots** need exact probabilities only and stay with the engine at any width.
+"""
+
+
+WIDE = """On a device's lattice the ring needs swaps, and qubits that only pass states on are in
+use too. Aer draws each of the many Kraus operators of such noise by norms; a block of the engine
+asks for one norm.
 """
 
 
@@ -118,8 +135,65 @@ def border() -> list[list[object]]:
         for n in sizes:
             case = make_case(name, n, 8)
             theirs, ours = timed(peers.aer_shots(case, 1, SHOTS), 3), timed(forward_shots(case), 3)
-            rows.append([n, noise, theirs, ours, theirs.over(ours)])
+            way = case.executor.simulation(case.unrolled, shots=True)
+            rows.append([n, noise, theirs, ours, way.partition(",")[0], theirs.over(ours)])
     return rows
+
+
+def sampled(case: Case, rows: int, shots: int, way: Way) -> Call:
+    """Shots of the plan's first rows, drawn in one way."""
+    compiled = compile_isa(case.unrolled, case.executor.isa(case.unrolled), case.executor.noise)
+    angles = case.plan().angles(case.unrolled.angle_map, slice(0, rows))
+    values = compiled.angles(angles)
+    return lambda: sample(compiled.program, values, shots, 5, way=way)
+
+
+def ways() -> list[list[object]]:
+    """Histories and trajectories, where the choice between them is made."""
+    rows = list[list[object]]()
+    for name, n, steps, number, shots in (
+        ("C", 3, 8, 60, 200),
+        ("C", 4, 8, 60, 200),
+        ("C", 4, 20, 1, 1024),
+        ("C", 5, 8, 1, 1024),
+        ("C", 5, 8, 60, 200),
+        ("C", 5, 20, 1, 1024),
+        ("A", 8, 20, 10, 100),
+        ("A", 10, 8, 1, 1024),
+        ("A", 10, 8, 10, 100),
+        ("A", 10, 20, 4, 100),
+    ):
+        case = make_case(name, n, steps)
+        shared = timed(sampled(case, number, shots, "histories"), 3)
+        single = timed(sampled(case, number, shots, "trajectories"), 3)
+        noise = "yes" if name == "C" else "none"
+        rows.append([n, noise, steps, number, shots, shared, single, shared.over(single)])
+    return rows
+
+
+def wide() -> list[list[object]]:
+    """One shot of wide registers, by trajectories and by Aer."""
+    rows = list[list[object]]()
+    for hidden, shots in ((8, 128), (10, 64), (12, 32), (14, 16), (16, 8)):
+        for name, noise in (("C", "depolarizing"), ("A", "none")):
+            case = make_case(name, 1 + hidden, 8)
+            ours = timed(sampled(case, 1, shots, "trajectories"), 3).scaled(1 / shots)
+            theirs = timed(peers.aer_shots(case, 1, shots), 3).scaled(1 / shots)
+            rows.append([hidden, 1 + hidden, noise, theirs, ours, theirs.over(ours)])
+    device = named_device_noise("fake_boston")
+    for hidden, shots in ((3, 128), (5, 64), (7, 32)):
+        case = replace(make_case("A", 1 + hidden, 8), executor=ExactExecutor(noise=device))
+        ours = timed(sampled(case, 1, shots, "trajectories"), 3).scaled(1 / shots)
+        theirs = timed(_aer_executor(case, device, shots), 3).scaled(1 / shots)
+        qubits = len(case.executor.isa(case.unrolled).qubits)
+        rows.append([hidden, qubits, "fake_boston", theirs, ours, theirs.over(ours)])
+    return rows
+
+
+def _aer_executor(case: Case, noise: Noise, shots: int) -> Call:
+    executor = AerExecutor(noise)
+    request = EvaluationRequest(forward_plan(case.weights, case.features), shots, 5)
+    return lambda: executor.fetch(executor.submit(case.unrolled, request))
 
 
 def draw(found: list[Curve], path: Path) -> None:
@@ -171,8 +245,13 @@ def main() -> None:
     columns = ["what", "in", "time at each value", "grows as"]
     show("Exponents", columns, [one.cells for one in found])
     print(READING)
-    columns = ["qubits", "noise", "Aer SamplerV2", "joint shots", "ratio"]
+    columns = ["qubits", "noise", "Aer SamplerV2", "joint shots", "by", "ratio"]
     show(f"Shots of one row of 8 steps, {SHOTS} shots", columns, border())
+    columns = ["qubits", "noise", "steps", "rows", "shots", "histories", "trajectories", "ratio"]
+    show("Histories or trajectories", columns, ways())
+    columns = ["hidden", "qubits in use", "noise", "Aer", "trajectories", "ratio"]
+    show("One shot of 8 steps on wide registers", columns, wide())
+    print(WIDE)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from qrnn_qiskit.emulator.exact import DeviceRunner
 from qrnn_qiskit.emulator.faults import read_faults
 from qrnn_qiskit.emulator.service import EmulatedService
-from qrnn_qiskit.emulator.simulate import AerRunner
 from qrnn_qiskit.errors import QRNNError
 
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         service = EmulatedService(
             given.backend or ["ibm_marrakesh"],
             seed=given.seed,
-            runner=AerRunner(noise=not given.ideal),
+            runner=DeviceRunner(noise=not given.ideal),
             faults=read_faults(given.faults) if given.faults else (),
             state_dir=given.state,
             port=given.port,

@@ -92,7 +92,7 @@ def content_seed(program: Program, backend: str, seed: int) -> int:
     """
     digest = hashlib.blake2b(f"{seed} {backend}".encode(), digest_size=8)
     for item in program.items:
-        lines = "\n".join(_lines(item.circuit))
+        lines = "\n".join(circuit_lines(item.circuit))
         digest.update(f"{item.shots} {item.shape}\n{lines}".encode())
         for name, array in sorted(item.content.items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
@@ -100,7 +100,8 @@ def content_seed(program: Program, backend: str, seed: int) -> int:
     return int.from_bytes(digest.digest(), "little") >> 2  # leaves room for the rows' own offsets
 
 
-def _lines(circuit: QuantumCircuit) -> Iterator[str]:
+def circuit_lines(circuit: QuantumCircuit) -> Iterator[str]:
+    """All that matters of a circuit, the same in any process."""
     registers = [(register.name, register.size) for register in circuit.cregs]
     names = [parameter.name for parameter in circuit.parameters]
     yield json.dumps([circuit.num_qubits, circuit.num_clbits, registers, names])
@@ -113,4 +114,4 @@ def _lines(circuit: QuantumCircuit) -> Iterator[str]:
         condition = str(getattr(operation, "condition", None))
         yield json.dumps([operation.name, numbers, qubits, clbits, condition])
         for block in blocks:
-            yield from _lines(block)
+            yield from circuit_lines(block)

@@ -11,12 +11,13 @@ from typing import Self, final
 
 from qrnn_qiskit.emulator.address import Reachable
 from qrnn_qiskit.emulator.devices import Device, DeviceState
+from qrnn_qiskit.emulator.exact import DeviceRunner
 from qrnn_qiskit.emulator.faults import Fault, FaultTable
 from qrnn_qiskit.emulator.handling import Parts
 from qrnn_qiskit.emulator.instances import Instances
 from qrnn_qiskit.emulator.jobs import Job
 from qrnn_qiskit.emulator.server import RequestLog, Seen, Server
-from qrnn_qiskit.emulator.simulate import AerRunner, Runner
+from qrnn_qiskit.emulator.simulate import Runner
 from qrnn_qiskit.emulator.state import State
 from qrnn_qiskit.emulator.tokens import Tokens
 from qrnn_qiskit.emulator.worker import Worker
@@ -53,7 +54,7 @@ class EmulatedService(Reachable):
         Args:
             devices: by name or in full.
             seed: with the content of a job it gives the job's shots.
-            runner: what executes circuits; None takes Aer under the device's noise.
+            runner: what executes circuits; None takes `DeviceRunner`, under the device's noise.
             faults: that requests meet.
             state_dir: keeps jobs and sessions; a service started there again goes on with them.
             port: of loopback; 0 takes a free one.
@@ -74,7 +75,7 @@ class EmulatedService(Reachable):
         self._state = State(known, clock, state_dir, queue_seconds, usage_limit, usage_delay)
         self._tokens = Tokens(token_seconds, clock)
         self._instances = Instances(instances)
-        self._runner = runner or AerRunner()
+        self._runner = runner or DeviceRunner()
         self._seed = seed
         self._run_seconds = run_seconds
         self._charge_factor = charge_factor

@@ -1,4 +1,4 @@
-"""Running circuits: Aer under the device's noise, cut to the qubits in use."""
+"""Running circuits: Aer under the device's noise, piece by piece, cut to the qubits in use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import QuantumCircuit
-from qiskit.circuit.library import Measure, Reset
 
 from qrnn_qiskit.emulator import snapshots
 from qrnn_qiskit.emulator.components import components
@@ -19,6 +18,7 @@ from qrnn_qiskit.execution.aer_run import SEED_STRIDE
 from qrnn_qiskit.execution.executor import stream_seed
 from qrnn_qiskit.execution.isa import ISACircuit
 from qrnn_qiskit.execution.layout import used_qubits
+from qrnn_qiskit.execution.reset import with_plain_names
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -50,6 +50,23 @@ Runner: TypeAlias = Callable[[RunRequest], dict[str, Bits]]
 """Bits `[R, S, bits]` of each classical register, lowest bit first."""
 
 
+def pieces_of(request: RunRequest) -> list[RunRequest]:
+    """Requests for the independent pieces of a circuit, each with random numbers of its own.
+
+    The device's own kinds of measurement and reset are the plain ones there.
+    """
+    pieces = components(with_plain_names(request.circuit))
+    if len(pieces) == 1:
+        return [replace(request, circuit=pieces[0])]
+    columns = {parameter: i for i, parameter in enumerate(request.circuit.parameters)}
+    found = []
+    for number, piece in enumerate(pieces):
+        own = [columns[parameter] for parameter in piece.parameters]
+        seed = stream_seed(request.seed, (number,))
+        found.append(replace(request, circuit=piece, angles=request.angles[:, own], seed=seed))
+    return found
+
+
 @final
 class AerRunner:
     """Aer, with the device's noise or without."""
@@ -65,20 +82,13 @@ class AerRunner:
 
     def __call__(self, request: RunRequest) -> dict[str, Bits]:
         """Run a request, pieces of the circuit that are independent one by one."""
-        pieces = components(_simulable(request.circuit))
-        if len(pieces) == 1:
-            return self._run(replace(request, circuit=pieces[0]))
         found: dict[str, Bits] = {}
-        columns = {parameter: i for i, parameter in enumerate(request.circuit.parameters)}
-        for number, piece in enumerate(pieces):
-            own = [columns[parameter] for parameter in piece.parameters]
-            seed = stream_seed(request.seed, (number,))
-            found |= self._run(
-                replace(request, circuit=piece, angles=request.angles[:, own], seed=seed)
-            )
+        for piece in pieces_of(request):
+            found |= self.run_piece(piece)
         return found
 
-    def _run(self, request: RunRequest) -> dict[str, Bits]:
+    def run_piece(self, request: RunRequest) -> dict[str, Bits]:
+        """Run a request in one piece."""
         circuit = request.circuit
         qubits = used_qubits(circuit)
         columns = np.arange(circuit.num_parameters)
@@ -126,15 +136,3 @@ def _sample(
     sampler = SamplerV2.from_backend(simulator, seed=seed)
     data: Any = sampler.run([(circuit, angles)], shots=shots).result()[0].data
     return {name: data[name].to_bool_array(order="little") for name in data}
-
-
-def _simulable(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The device's own measure and reset (`measure_2`, `reset_2`) as those that Aer knows."""
-    if not {"measure_2", "reset_2"} & circuit.count_ops().keys():
-        return circuit
-    plain = circuit.copy_empty_like()
-    known: dict[str, Any] = {"measure_2": Measure(), "reset_2": Reset()}
-    for entry in circuit.data:
-        operation = known.get(entry.operation.name, entry.operation)
-        plain.append(operation, entry.qubits, entry.clbits)
-    return plain

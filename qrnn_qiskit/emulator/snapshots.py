@@ -75,7 +75,7 @@ def target(fake_name: str) -> Target:
 @lru_cache(maxsize=16)
 def noise(fake_name: str) -> Noise:
     """Errors of the device's gates, fractional ones among them, and of its readout."""
-    return device_noise(target(fake_name))
+    return device_noise(target(fake_name), idle=False)
 
 
 def _read(path: Path) -> dict[str, Any]:

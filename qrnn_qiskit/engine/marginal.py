@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qrnn_qiskit.engine.forward import outputs
 from qrnn_qiskit.engine.histories import Bits
 from qrnn_qiskit.engine.program import Program
-from qrnn_qiskit.engine.sample import uniforms
+from qrnn_qiskit.engine.streams import uniforms
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Array
 

@@ -16,7 +16,8 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from qrnn_qiskit.engine.pauli import MATRICES, Complex, pauli_matrices
+from qrnn_qiskit.engine.gates import Local, Permutation, local_of, permutation_of
+from qrnn_qiskit.engine.pauli import Complex, pauli_matrices
 from qrnn_qiskit.engine.program import Channel, Program, Reset, Rotation
 from qrnn_qiskit.engine.segments import Index
 from qrnn_qiskit.engine.simplify import Outcome, simplify
@@ -50,49 +51,6 @@ class PureSegment:
     kept: Index
     weight: Array
     slot: int
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Permutation:
-    """-i P for a Pauli string P: component i of the result is factor[i] times component index[i].
-
-    `factor` is real where the number of letters Y is odd.
-    """
-
-    index: Index
-    factor: Complex
-    diagonal: bool
-
-
-@lru_cache(maxsize=1024)
-def _permutation(generator: str, qubits: tuple[int, ...], num_qubits: int) -> Permutation:
-    index = np.arange(2**num_qubits)
-    factor = np.full(2**num_qubits, -1j)
-    for letter, q in zip(generator, qubits, strict=True):
-        place = 2 ** (num_qubits - 1 - q)
-        bit = (np.arange(2**num_qubits) // place) % 2
-        matrix = MATRICES["IXYZ".index(letter)]
-        flips = letter in "XY"
-        factor = factor * matrix[bit, 1 - bit if flips else bit]
-        if flips:
-            index = index ^ place
-    return Permutation(index, factor, bool(np.all(index == np.arange(2**num_qubits))))
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Local:
-    """A matrix `[2^k, 2^k]`; `index` `[2^k, 2^(n-k)]` are the components that it mixes."""
-
-    matrix: Complex
-    index: Index
-
-
-def _local(matrix: Complex, qubits: tuple[int, ...], num_qubits: int) -> Local:
-    others = [q for q in range(num_qubits) if q not in qubits]
-    index = np.arange(2**num_qubits).reshape((2,) * num_qubits).transpose(*qubits, *others)
-    return Local(matrix, index.reshape(len(matrix), -1))
 
 
 @lru_cache(maxsize=1024)
@@ -200,6 +158,15 @@ class PureStates:
         return state
 
 
+def noise_free(program: Program) -> bool:
+    """Whether all channels are gates and nothing is misread, so that `pure_states` exist."""
+    return not any(
+        (isinstance(operation, Channel) and unitary_of(operation) is None)
+        or (isinstance(operation, Outcome) and operation.flip != (0.0, 0.0))
+        for operation in simplify(program)
+    )
+
+
 def pure_states(program: Program, *, single: bool = False) -> PureStates | None:
     """The program as histories of pure states; None if noise makes that impossible.
 
@@ -255,7 +222,7 @@ class _Builder:
 
     def rotate(self, rotation: Rotation) -> None:
         """Add a rotation."""
-        gate = _permutation(rotation.generator, rotation.qubits, self.num_qubits)
+        gate = permutation_of(rotation.generator, rotation.qubits, self.num_qubits)
         self._gates.append((rotation.angle, gate))
         self.real = self.real and rotation.generator.count("Y") % 2 == 1
         moved = {q for q, p in zip(rotation.qubits, rotation.generator, strict=True) if p in "XY"}
@@ -264,7 +231,7 @@ class _Builder:
 
     def apply(self, matrix: Complex, qubits: tuple[int, ...]) -> None:
         """Add a constant gate `[2^k, 2^k]`."""
-        self._gates.append((-1, _local(matrix, qubits, self.num_qubits)))
+        self._gates.append((-1, local_of(matrix, qubits, self.num_qubits)))
         self.real = self.real and not matrix.imag.any()
         k = len(qubits)
         index = np.arange(2**k)
@@ -285,7 +252,7 @@ class _Builder:
         elif qubit not in self.fresh:
             # One of the two components is 0.
             merged = np.array([[1.0, 1.0], [0.0, 0.0]], dtype=np.complex128)
-            self._gates.append((-1, _local(merged, (qubit,), self.num_qubits)))
+            self._gates.append((-1, local_of(merged, (qubit,), self.num_qubits)))
             self.fresh.add(qubit)
 
     def measure(self, qubit: int, slot: int, reset: bool) -> None:

@@ -10,7 +10,7 @@ Axes: R rows, A angles, S shots, T steps, K bits of a step, M segments.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,20 +19,28 @@ from numpy.typing import NDArray
 from qrnn_qiskit.engine.branches import MixedStates
 from qrnn_qiskit.engine.histories import BITS_PER_DRAW, Bits, Drawing, Model, Passage
 from qrnn_qiskit.engine.plan import MEMORY_LIMIT
-from qrnn_qiskit.engine.program import Program
-from qrnn_qiskit.engine.pure import PureStates, pure_states
+from qrnn_qiskit.engine.program import Channel, Program, Rotation
+from qrnn_qiskit.engine.pure import noise_free, pure_states
 from qrnn_qiskit.engine.segments import Index
+from qrnn_qiskit.engine.simplify import simplify
+from qrnn_qiskit.engine.streams import uniforms
+from qrnn_qiskit.engine.trajectories.sample import draw_trajectories
 from qrnn_qiskit.errors import BackendError, DataError
 from qrnn_qiskit.estimate import Array
 
 # Shots to draw at a time: rows that share their first angles share work within a chunk.
 CHUNK_SHOTS: Final = 2**17
-# Qubits up to which shots are best drawn here, without and with noise.
-PURE_QUBITS: Final = 14
-MIXED_QUBITS: Final = 7
-# From row to row in a stream of 2^128 numbers, the stride of `numpy.random.PCG64.jumped`.
-_STRIDE: Final = 0x9E3779B97F4A7C15F39CC0605CEDC835
+# Qubits up to which shots share trees of histories: with noise, without, and without where a shot
+# has so few bits that a tree holds all histories. Others are drawn trajectory by trajectory.
+MIXED_QUBITS: Final = 4
+PURE_QUBITS: Final = 9
+PURE_QUBITS_FEW_BITS: Final = 14
+FEW_BITS: Final = 10
+# Qubits up to which shots are best drawn here at all.
+WIDEST: Final = 16
+Way = Literal["histories", "trajectories"]
 
+_WAYS: WeakKeyDictionary[Program, Way] = WeakKeyDictionary()
 _MODELS: WeakKeyDictionary[Program, dict[bool, Model]] = WeakKeyDictionary()
 
 
@@ -45,6 +53,7 @@ def sample(
     first_row: int = 0,
     single: bool = False,
     memory_limit: int = MEMORY_LIMIT,
+    way: Way | None = None,
 ) -> Bits:
     """Sampled bits, readout errors included.
 
@@ -57,6 +66,8 @@ def sample(
             `first_row` + r gets the same bits whichever rows are sampled with it.
         single: keep states in single precision: faster, probabilities off by about 1e-6.
         memory_limit: bytes to stay within, the result apart; does not change it.
+        way: "histories", which shots share, or "trajectories", one for each shot; None for
+            the one that `way_of` says.
 
     Returns:
         0 or 1, `[R, S, T, K]`; with a count for each row `[sum(counts), T, K]`, row after row. A
@@ -65,6 +76,7 @@ def sample(
     Raises:
         DataError: where angles, shots or seed do not fit.
         BackendError: where the memory limit is too small for one row.
+        CellError: where a channel is not completely positive, so that it has no trajectories.
     """
     angles = program.checked(angles)
     rows = angles.shape[0]
@@ -74,8 +86,30 @@ def sample(
     if seed < 0:
         raise DataError(f"seed = {seed}: must not be negative")
     counts = np.broadcast_to(counts, (rows,))
+    bits = np.zeros((int(counts.sum()), program.num_steps * program.num_bits), dtype=np.uint8)
+    if (way or way_of(program)) == "histories":
+        _draw_histories(program, angles, counts, seed, first_row, bits, single, memory_limit)
+    elif bits.size:
+        draw_trajectories(
+            program, angles, counts, seed, first_row, bits, single=single, memory_limit=memory_limit
+        )
+    shape = (program.num_steps, program.num_bits)
+    if isinstance(shots, int | np.integer):
+        return bits.reshape(rows, int(shots), *shape)
+    return bits.reshape(-1, *shape)
+
+
+def _draw_histories(
+    program: Program,
+    angles: Array,
+    counts: NDArray[np.int64],
+    seed: int,
+    first_row: int,
+    bits: Bits,
+    single: bool,
+    memory_limit: int,
+) -> None:
     starts = np.concatenate([[0], np.cumsum(counts)])
-    bits = np.zeros((int(starts[-1]), program.num_steps * program.num_bits), dtype=np.uint8)
     model = model_of(program, single=single)
     if model.slots and bits.size:
         passages = [
@@ -88,20 +122,26 @@ def sample(
             filled = bits[starts[first] : starts[last]]
             local = [passage.rows(part) for passage in passages]
             Drawing(model, local, counts[part], drawn, filled).run()
-    shape = (program.num_steps, program.num_bits)
-    if isinstance(shots, int | np.integer):
-        return bits.reshape(rows, int(shots), *shape)
-    return bits.reshape(-1, *shape)
+
+
+def way_of(program: Program) -> Way:
+    """How shots of a program are drawn faster; it depends on the program alone.
+
+    Noise needs density matrices of 4^n components for histories; a trajectory has 2^n. The limits
+    are where the two were measured to overtake each other (see the benchmarks).
+    """
+    if program not in _WAYS:
+        most = MIXED_QUBITS
+        if noise_free(program):
+            bits = sum(not isinstance(op, Rotation | Channel) for op in simplify(program))
+            most = PURE_QUBITS if bits > FEW_BITS else PURE_QUBITS_FEW_BITS
+        _WAYS[program] = "histories" if program.num_qubits <= most else "trajectories"
+    return _WAYS[program]
 
 
 def suits_sampling(program: Program) -> bool:
-    """Whether shots are best drawn here: not for registers too wide for the program's states.
-
-    A density matrix has 4^n components, a state vector 2^n. The limits are where a simulator that
-    runs shot by shot in compiled code overtakes (see the benchmarks), or memory runs out.
-    """
-    most = PURE_QUBITS if isinstance(model_of(program), PureStates) else MIXED_QUBITS
-    return program.num_qubits <= most
+    """Whether shots are best drawn here: not for registers beyond `WIDEST`."""
+    return program.num_qubits <= WIDEST
 
 
 def model_of(program: Program, *, single: bool = False) -> Model:
@@ -163,17 +203,3 @@ def _row_chunks(
             first, used = row, 0
         used += count
     return [*chunks, (first, len(counts))]
-
-
-def uniforms(seed: int, first_row: int, counts: NDArray[np.int64], draws: int) -> Array:
-    """`[shots of all rows, draws]`, each row's from its own place in the stream."""
-    drawn = np.empty((int(counts.sum()), draws))
-    stream = np.random.PCG64(seed)
-    stream.advance(first_row * _STRIDE % 2**128)
-    generator = np.random.Generator(stream)
-    start = 0
-    for count in counts.tolist():
-        generator.random(out=drawn[start : start + count])
-        stream.advance((_STRIDE - count * draws) % 2**128)
-        start += count
-    return drawn

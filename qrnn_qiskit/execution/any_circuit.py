@@ -6,15 +6,12 @@ governs becomes a gate controlled by wires. Qubits that are not used any more ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from typing import Any, Final, final
 
 import numpy as np
 from qiskit.circuit import (
-    ClassicalRegister,
     Clbit,
     Gate,
     IfElseOp,
@@ -22,7 +19,7 @@ from qiskit.circuit import (
     QuantumCircuit,
     Qubit,
 )
-from qiskit.circuit.classical import expr
+from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.quantum_info import Operator
 
 from qrnn_qiskit.angle_map import Array
@@ -30,12 +27,16 @@ from qrnn_qiskit.circuit.rewrite import Constant, is_parametrized, pauli_rotatio
 from qrnn_qiskit.engine.pauli import Complex, ptm_of_unitary
 from qrnn_qiskit.engine.program import Channel, Measure, Operation, Program, Reset, Rotation
 from qrnn_qiskit.errors import BackendError, CellError
+from qrnn_qiskit.execution.bit_wires import read_to_wire
+from qrnn_qiskit.execution.condition import ALWAYS, Condition, read_condition
+from qrnn_qiskit.execution.controlled import Control
+from qrnn_qiskit.execution.noise.model import Noise
 
 MAX_QUBITS: Final = 10
 # Constant gates on more qubits, wires included, are taken apart.
 _WIDEST: Final = 4
 _IGNORED: Final = ("barrier", "delay", "id")
-Values = dict[Clbit, bool]
+_STANDARD: Final = get_standard_gate_name_mapping()
 
 
 @final
@@ -79,47 +80,31 @@ def _evaluated(expression: ParameterExpression, names: list[Any], parameters: Ar
     return values
 
 
-def compile_circuit(circuit: QuantumCircuit, max_qubits: int = MAX_QUBITS) -> AnyProgram:
+def compile_circuit(
+    circuit: QuantumCircuit, max_qubits: int = MAX_QUBITS, noise: Noise | None = None
+) -> AnyProgram:
     """The program of a circuit.
+
+    Args:
+        circuit: with measurement, reset and feed-forward.
+        max_qubits: most that are in use at a time.
+        noise: of whose gates and readout, qubit i of the circuit being its physical qubit i; idle
+            qubits do not decay.
 
     Raises:
         BackendError: where it needs too many qubits at a time, or holds what the engine cannot run.
     """
-    return _Compiler(circuit, max_qubits).compile()
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Condition:
-    """When an operation acts: for these values of wires `bits` `[2^w, w]`, 0 or 1."""
-
-    bits: tuple[Clbit, ...]
-    allowed: Array
-
-    def joined(self, other: _Condition) -> _Condition:
-        """Both conditions."""
-        bits = tuple(dict.fromkeys((*self.bits, *other.bits)))
-        allowed = np.ones((2,) * len(bits))
-        for condition in (self, other):
-            order = [bits.index(bit) for bit in condition.bits]
-            spread = condition.allowed.transpose(np.argsort(order))
-            allowed = allowed * np.expand_dims(
-                spread, [i for i in range(len(bits)) if i not in order]
-            )
-        return _Condition(bits, allowed)
-
-    def negated(self) -> _Condition:
-        """When this one does not hold."""
-        return _Condition(self.bits, 1.0 - self.allowed)
-
-
-_ALWAYS: Final = _Condition((), np.ones(()))
+    return _Compiler(circuit, max_qubits, noise).compile()
 
 
 class _Compiler:
-    def __init__(self, circuit: QuantumCircuit, max_qubits: int) -> None:
+    def __init__(self, circuit: QuantumCircuit, max_qubits: int, noise: Noise | None) -> None:
         self._circuit = circuit
         self._max_qubits = max_qubits
+        self._noise = noise
+        # The same few gates and errors recur at every step.
+        self._unitaries: dict[tuple[object, ...], Array] = {}
+        self._errors: dict[tuple[str, tuple[int, ...]], Array | None] = {}
         self._operations: list[Operation] = []
         self._angles: list[tuple[ParameterExpression, float]] = []
         self._bits = {bit: i for i, bit in enumerate(circuit.clbits)}
@@ -140,7 +125,7 @@ class _Compiler:
     def compile(self) -> AnyProgram:
         for i, item in enumerate(self._circuit.data):
             qubits = list(item.qubits)
-            self._instruction(i, item.operation, qubits, list(item.clbits), _ALWAYS)
+            self._instruction(i, item.operation, qubits, list(item.clbits), ALWAYS)
             for owner in [*qubits, *item.clbits]:
                 if owner in self._place and not self._needed(owner, i):
                     self._idle.append(self._place.pop(owner))
@@ -182,25 +167,20 @@ class _Compiler:
         operation: Any,
         qubits: list[Qubit],
         clbits: list[Clbit],
-        condition: _Condition,
+        condition: Condition,
     ) -> None:
         name = operation.name
-        if name in _IGNORED:
-            return
         if isinstance(operation, IfElseOp):
             self._branch(number, operation, qubits, clbits, condition)
         elif isinstance(operation, Gate):
             self._gate(operation, tuple(self._at(q) for q in qubits), condition)
+            self._error(name, qubits, condition)
+        elif name in _IGNORED:
+            return
         elif name in ("measure", "reset") and condition.bits:
             raise self._refusal(f"{name!r} inside of a condition")
         elif name == "measure":
-            qubit = self._at(qubits[0])
-            self._operations.append(Measure(qubit, 0, self._bits[clbits[0]]))
-            if self._needed(clbits[0], number):
-                if clbits[0] in self._place:
-                    self._operations.append(Reset(self._place[clbits[0]]))
-                wire = self._at(clbits[0])
-                self._operations.append(Channel(_COPY, (qubit, wire)))
+            self._measure(qubits[0], clbits[0], self._needed(clbits[0], number))
         elif name == "reset":
             if qubits[0] in self._place:  # else it is in state 0
                 self._operations.append(Reset(self._at(qubits[0])))
@@ -208,6 +188,44 @@ class _Compiler:
             self._inline(number, operation.definition, qubits, clbits, condition)
         else:
             raise self._refusal(f"{name!r}")
+
+    def _measure(self, owner: Qubit, bit: Clbit, needed: bool) -> None:
+        qubit, number = self._at(owner), self._bits[bit]
+        flips = (0.0, 0.0)
+        if self._noise is not None:
+            flips = self._noise.flips(self._circuit.find_bit(owner).index)
+        if not needed:
+            self._operations.append(Measure(qubit, 0, number, flips))
+        elif any(flips):  # what is read later is what was read here
+            wire = self._at(bit)
+            self._operations.append(Channel(read_to_wire(flips), (qubit, wire)))
+            self._operations.append(Measure(wire, 0, number))
+        else:
+            self._operations.append(Measure(qubit, 0, number))
+            if bit in self._place:
+                self._operations.append(Reset(self._place[bit]))
+            self._operations.append(Channel(_COPY, (qubit, self._at(bit))))
+
+    def _error(self, name: str, qubits: list[Qubit], condition: Condition) -> None:
+        """What follows a gate, where a condition holds."""
+        if self._noise is None:
+            return
+        key = name, tuple(self._circuit.find_bit(q).index for q in qubits)
+        if key not in self._errors:
+            self._errors[key] = self._noise.transfer_matrix(*key)
+        ptm = self._errors[key]
+        if ptm is None:
+            return
+        on = tuple(self._at(q) for q in reversed(qubits))
+        if not condition.bits:
+            self._operations.append(Channel(ptm, on))
+            return
+        wires = tuple(self._at(bit) for bit in condition.bits)
+        if len(wires) + len(on) > _WIDEST:
+            raise self._refusal(f"the error of {name!r} on a condition of {len(wires)} bits")
+        for outcome in np.argwhere(condition.allowed).tolist():
+            value = sum(bit << i for i, bit in enumerate(outcome))
+            self._operations.append(Control(wires, value, otherwise=False).channel(ptm, on))
 
     def _refusal(self, what: str) -> BackendError:
         return BackendError(
@@ -221,7 +239,7 @@ class _Compiler:
         body: QuantumCircuit,
         qubits: list[Qubit],
         clbits: list[Clbit],
-        condition: _Condition,
+        condition: Condition,
     ) -> None:
         for item in body.data:
             inner = [qubits[body.find_bit(q).index] for q in item.qubits]
@@ -234,58 +252,16 @@ class _Compiler:
         operation: IfElseOp,
         qubits: list[Qubit],
         clbits: list[Clbit],
-        outer: _Condition,
+        outer: Condition,
     ) -> None:
-        condition = self._condition(operation.condition)
+        condition = read_condition(operation.condition, self._refusal)
         for bit in condition.bits:
             if bit not in self._bits:
                 raise self._refusal("a condition on bits that are not the circuit's own")
         for body, when in zip(operation.blocks, (condition, condition.negated()), strict=False):
             self._inline(number, body, qubits, clbits, outer.joined(when))
 
-    def _condition(self, given: Any) -> _Condition:
-        if isinstance(given, expr.Expr):
-            bits = tuple(dict.fromkeys(self._read(given)))
-            value_of: Callable[[Values], int] = partial(self._value, given)
-        else:
-            target, wanted = given
-            bits = tuple(target) if isinstance(target, ClassicalRegister) else (target,)
-            value_of = partial(_equal, bits, int(wanted))
-        allowed = np.zeros((2,) * len(bits))
-        for outcome in product((0, 1), repeat=len(bits)):
-            values = dict(zip(bits, map(bool, outcome), strict=True))
-            allowed[outcome] = float(bool(value_of(values)))
-        return _Condition(bits, allowed)
-
-    def _read(self, node: expr.Expr) -> Iterator[Clbit]:
-        for variable in expr.iter_vars(node):
-            if isinstance(variable.var, Clbit):
-                yield variable.var
-            elif isinstance(variable.var, ClassicalRegister):
-                yield from variable.var
-            else:
-                raise self._refusal("conditions on variables")
-
-    def _value(self, node: expr.Expr, values: Values) -> int:
-        if isinstance(node, expr.Var):
-            if isinstance(node.var, Clbit):
-                return int(values[node.var])
-            return sum(values[bit] << i for i, bit in enumerate(node.var))
-        if isinstance(node, expr.Value):
-            return int(node.value)
-        if isinstance(node, expr.Cast):
-            return self._value(node.operand, values)
-        if isinstance(node, expr.Unary) and node.op.name == "LOGIC_NOT":
-            return int(not self._value(node.operand, values))
-        if isinstance(node, expr.Unary) and node.op.name == "BIT_NOT":
-            width = getattr(node.type, "width", 1)
-            return ~self._value(node.operand, values) & ((1 << width) - 1)
-        if isinstance(node, expr.Binary) and node.op.name in _BINARY:
-            left, right = self._value(node.left, values), self._value(node.right, values)
-            return int(_BINARY[node.op.name](left, right))
-        raise self._refusal(f"the expression {node} in a condition")
-
-    def _gate(self, gate: Gate, qubits: tuple[int, ...], condition: _Condition) -> None:
+    def _gate(self, gate: Gate, qubits: tuple[int, ...], condition: Condition) -> None:
         if not is_parametrized(gate):
             self._constant(gate, qubits, condition)
             return
@@ -301,7 +277,7 @@ class _Compiler:
                 self._rotate(piece.generator, on, piece.angle, condition)
 
     def _rotate(
-        self, generator: str, qubits: tuple[int, ...], angle: Any, condition: _Condition
+        self, generator: str, qubits: tuple[int, ...], angle: Any, condition: Condition
     ) -> None:
         """A rotation where a condition holds: the condition is a sum of strings of Z on wires."""
         wires = tuple(self._at(bit) for bit in condition.bits)
@@ -318,7 +294,7 @@ class _Compiler:
                 self._operations.append(Rotation(label, on, len(self._angles)))
                 self._angles.append((angle, factor))
 
-    def _constant(self, gate: Any, qubits: tuple[int, ...], condition: _Condition) -> None:
+    def _constant(self, gate: Any, qubits: tuple[int, ...], condition: Condition) -> None:
         if gate.name in _IGNORED:
             return
         if len(qubits) + len(condition.bits) > _WIDEST and len(qubits) > 1:
@@ -328,15 +304,24 @@ class _Compiler:
                 on = tuple(qubits[gate.definition.find_bit(q).index] for q in item.qubits)
                 self._constant(item.operation, on, condition)
             return
-        matrix = np.asarray(Operator(gate).data, dtype=np.complex128)
         wires = tuple(self._at(bit) for bit in condition.bits)
-        controlled = _controlled(matrix, condition.allowed.ravel())
         # Qiskit's first qubit is the least significant factor, the engine's the most.
-        self._operations.append(Channel(ptm_of_unitary(controlled), wires + qubits[::-1]))
+        self._operations.append(Channel(self._unitary(gate, condition), wires + qubits[::-1]))
+
+    def _unitary(self, gate: Any, condition: Condition) -> Array:
+        """Transfer matrix of a constant gate under a condition."""
+        known = _STANDARD.get(gate.name)
+        if known is None or known.base_class is not gate.base_class:
+            return _controlled_ptm(gate, condition)
+        key = gate.name, *gate.params, condition.allowed.tobytes()
+        if key not in self._unitaries:
+            self._unitaries[key] = _controlled_ptm(gate, condition)
+        return self._unitaries[key]
 
 
-def _equal(bits: tuple[Clbit, ...], wanted: int, values: Values) -> int:
-    return int(sum(values[bit] << i for i, bit in enumerate(bits)) == wanted)
+def _controlled_ptm(gate: Any, condition: Condition) -> Array:
+    matrix = np.asarray(Operator(gate).data, dtype=np.complex128)
+    return ptm_of_unitary(_controlled(matrix, condition.allowed.ravel()))
 
 
 def _controlled(matrix: Complex, allowed: Array) -> Complex:
@@ -352,16 +337,3 @@ def _controlled(matrix: Complex, allowed: Array) -> Complex:
 _COPY: Final = ptm_of_unitary(
     np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]], dtype=np.complex128)
 )
-_BINARY: Final[dict[str, Callable[[int, int], int]]] = {
-    "BIT_AND": lambda a, b: a & b,
-    "BIT_OR": lambda a, b: a | b,
-    "BIT_XOR": lambda a, b: a ^ b,
-    "LOGIC_AND": lambda a, b: a and b,
-    "LOGIC_OR": lambda a, b: a or b,
-    "EQUAL": lambda a, b: a == b,
-    "NOT_EQUAL": lambda a, b: a != b,
-    "LESS": lambda a, b: a < b,
-    "LESS_EQUAL": lambda a, b: a <= b,
-    "GREATER": lambda a, b: a > b,
-    "GREATER_EQUAL": lambda a, b: a >= b,
-}

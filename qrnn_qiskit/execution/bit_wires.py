@@ -92,7 +92,7 @@ class BitWires:
         waits = place is not None and not self._may_be_noted(place)
         if reads or waits:
             wire = self._take()
-            self.operations.append(Channel(_copy(flip), (qubit, wire)))
+            self.operations.append(Channel(read_to_wire(flip), (qubit, wire)))
             self._held[bit] = _Held(wire, reads, place)
         elif place is None:
             self.operations.append(Channel(DEPHASE, (qubit,)))
@@ -146,7 +146,7 @@ class BitWires:
         return self._free.pop()
 
 
-def _copy(flip: Flip) -> Array:
+def read_to_wire(flip: Flip) -> Array:
     """PTM `[16, 16]` on (qubit, wire): the outcome read goes to the wire, whatever was on it."""
     false_one, false_zero = flip
     read = np.array([[1.0 - false_one, false_zero], [false_one, 1.0 - false_zero]])

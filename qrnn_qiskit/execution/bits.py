@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qrnn_qiskit.estimate import Array, Outputs
 
 OutputKind = Literal["z", "probabilities"]
-CHUNK_BYTES: Final = 16 << 20  # of unpacked values at a time
+CHUNK_BYTES: Final = 2 << 20  # of unpacked values at a time: what a cache holds
 
 
 @final
@@ -102,7 +102,8 @@ class PackedBits:
             single = inverse is None and number < 1 << 24
             exact = values.astype(np.float32 if single else np.float64)
             products = np.matmul(exact.transpose(0, 2, 1), exact).astype(np.float64)
-            found = exact.sum(axis=1, dtype=np.float64) / number
+            ones = np.ones(number, dtype=exact.dtype)
+            found = np.matmul(ones, exact).astype(np.float64) / number
             mean[start:stop] = found
             products -= number * found[:, :, None] * found[:, None, :]
             covariance[start:stop] = products / max(1, number - 1)

@@ -90,9 +90,8 @@ def block_angles(
     """Parameter values `[stop - start, A]` of a block's rows."""
     rows = np.repeat(np.arange(plan.num_rows), plan.repeats)[block.start : block.stop]
     low, high = int(rows[0]), int(rows[-1]) + 1
-    angles = plan.angles(unrolled.angle_map, slice(low, high))
-    values: Array = angles[:, columns][rows - low]
-    return values
+    values: Array = plan.angles(unrolled.angle_map, slice(low, high))[:, columns]
+    return values if len(values) == len(rows) else values[rows - low]
 
 
 def assemble(

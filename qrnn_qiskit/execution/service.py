@@ -73,11 +73,14 @@ class Ticket:
         tags: of the QPU job, the first one its own.
         max_seconds: of QPU time after which the service stops the job; None for its own limit.
         sending: called right before the first byte of the submission leaves.
+        session_seconds: after which the service closes a session that is opened for it, whose wall
+            clock is charged; None for its own limit.
     """
 
     tags: tuple[str, ...]
     max_seconds: int | None
     sending: Callable[[], None]
+    session_seconds: int | None = None
 
 
 @final
@@ -233,8 +236,16 @@ class Resumable(SupportsOtherISA, Protocol):
         """Transpile for the device as it is now, on as many tiles as before."""
         ...
 
-    def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
-        """Go on in a recorded session or batch, and tell the id of a new one."""
+    def keep_session(
+        self, recorded: str | None, save: Callable[[str], None], sharing: int = 1
+    ) -> None:
+        """Go on in a recorded session or batch, and tell the id of a new one.
+
+        Args:
+            recorded: id of the one that was opened before; None if there was none.
+            save: records the id of a new one.
+            sharing: devices of the run, whose sessions share its budget.
+        """
         ...
 
     def session_seconds(self) -> tuple[str, float] | None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit.circuit import ClassicalRegister, Clbit, QuantumCircuit
 from qiskit.transpiler import Target
+from scipy.optimize import linprog
 
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.execution.bits import PackedBits
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 WORST: Final = 3.0  # errors expected in a tile, over those of the best place
 MOST_PLACES: Final = 4000  # the best of all, bounds the table of conflicts
 TRIALS: Final = 5000
+WHOLE: Final = 1e-6  # rounding of a linear program's solution
 Places = NDArray[np.int64]
 
 
@@ -73,7 +75,8 @@ def choose_tiles(
     first = [0] if fixed else []
     chosen = _by_error(conflict, errors, first)
     if tiles == "auto" or len(chosen) < tiles:
-        chosen = _packed(conflict, errors, first, chosen)
+        best = _proven(places, errors, target, first)
+        chosen = _packed(conflict, errors, first, chosen) if best is None else best
     if tiles != "auto" and len(chosen) < tiles:
         raise BackendError(
             f"backend.tiles = {tiles}: only {len(chosen)} copies of the circuit's "
@@ -212,6 +215,29 @@ def _by_error(conflict: NDArray[np.bool_], errors: Array, first: list[int]) -> l
             chosen.append(i)
             free &= ~conflict[i]
     return chosen
+
+
+def _proven(places: Places, errors: Array, target: Target, first: list[int]) -> list[int] | None:
+    """The most places that fit, of equally many those with least errors, where that is proven.
+
+    Two places are in each other's way just where both have a qubit of some coupler. With one place
+    at most for each coupler, the best packing is an integer program; where its linear relaxation
+    has whole numbers for a solution, as it mostly has on sparse maps of couplers, that is the best.
+    """
+    coupling = target.build_coupling_map()
+    if coupling is None:
+        return None
+    inside = np.zeros((len(places), coupling.size()), dtype=np.bool_)
+    np.put_along_axis(inside, places, True, axis=1)
+    pairs = np.unique(np.sort(np.array(coupling.get_edges()), axis=1), axis=0)
+    bars = (inside[:, pairs[:, 0]] | inside[:, pairs[:, 1]]).T.astype(np.float64)
+    # All errors together weigh less than one place.
+    tie = errors / (errors.max() * 1.001 or 1.0) / coupling.size()
+    bounds = [(float(i in first), 1.0) for i in range(len(places))]
+    found = linprog(tie - 1, bars, np.ones(len(bars)), bounds=bounds, method="highs-ds")
+    if found.x is None or np.any(np.abs(found.x - np.round(found.x)) > WHOLE):
+        return None
+    return [int(i) for i in np.flatnonzero(np.round(found.x))]
 
 
 def _packed(

@@ -12,12 +12,14 @@ import numpy as np
 
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import DataError, SpecError
+from qrnn_qiskit.estimate import Outputs
+from qrnn_qiskit.gradients.plan import forward_plan
 from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.losses.mse import MeanSquaredError
 from qrnn_qiskit.learning.metrics import squared_correlation
 from qrnn_qiskit.learning.plugins import ReadoutFit, ReadoutSolver
 from qrnn_qiskit.run.measure.evaluator import Call
-from qrnn_qiskit.run.measure.gradient import measure_outputs
+from qrnn_qiskit.run.measure.riding import Rider, measure_together
 from qrnn_qiskit.run.record.checkpoint import TrainingState
 from qrnn_qiskit.run.reporter import StepReport
 from qrnn_qiskit.run.setup import Setup
@@ -61,10 +63,18 @@ def fit_readout(training: Training, solver: ReadoutSolver) -> TrainingState:
     """
     setup, splits = training.setup, training.setup.splits
     weights, _ = setup.split_parameters(setup.initial)
-    inputs, targets = _samples(training, weights, splits.train, "train", 0)
-    held_out = None
+    parts = {"train": splits.train}
     if splits.validation.num_sequences:
-        held_out = _samples(training, weights, splits.validation, "validation", 1)
+        parts["validation"] = splits.validation
+    first, *others = [
+        Rider(data.features, setup.forward_shots, Call(f"readout/{part}", (READOUT_STREAM, stream)))
+        for stream, (part, data) in enumerate(parts.items())
+    ]
+    plan = forward_plan(weights, first.features)
+    found = measure_together(training.evaluator, plan, first.shots, first.call, others)
+    samples = [_samples(setup, raw, *part) for raw, part in zip(found, parts.items(), strict=True)]
+    inputs, targets = samples[0]
+    held_out = samples[1] if len(samples) > 1 else None
     fit = solver.solve(inputs, targets, held_out)
     judged, wanted = held_out or (inputs, targets)
     predictions = judged @ fit.matrix.T + fit.bias
@@ -101,13 +111,9 @@ def fit_readout(training: Training, solver: ReadoutSolver) -> TrainingState:
     return state.considered(parameters, loss if held_out_loss is None else held_out_loss, 1)
 
 
-def _samples(
-    training: Training, weights: Array, data: Dataset, part: str, stream: int
-) -> tuple[Array, Array]:
+def _samples(setup: Setup, raw: Outputs, part: str, data: Dataset) -> tuple[Array, Array]:
     """Outputs `[n, K]` and targets `[n, M]` of the steps that the loss reads."""
-    setup, mask = training.setup, training.setup.objective.steps
-    call = Call(f"readout/{part}", (READOUT_STREAM, stream))
-    raw = measure_outputs(training.evaluator, weights, data.features, setup.forward_shots, call)
+    mask = setup.objective.steps
     outputs = setup.objective.condition(raw).mean[:, mask]
     targets = data.targets[:, mask]
     if not np.all(np.isfinite(targets)):

@@ -29,9 +29,9 @@ from qrnn_qiskit.run.record.provenance import provenance
 from qrnn_qiskit.run.reporter import Reporter, Silent
 from qrnn_qiskit.run.reservoir import check_reservoir
 from qrnn_qiskit.run.service.hardware import (
-    close_session,
     keep_circuit,
     open_submission,
+    session_held,
     use_kept_circuit,
     with_device,
 )
@@ -233,24 +233,23 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
     directory.log("started")
     directory.write_text("cell.qasm", to_qasm(setup.cell))
     account = Account(setup)
+
+    def tell(text: str) -> None:
+        reporter.message(text)
+        directory.log(text)
+
     ledger = None if setup.forward_shots is None else Ledger(directory.path)
     try:
         submission = None
         if ledger is not None:
-            submission = open_submission(
-                setup,
-                ledger,
-                wait=wait,
-                directory=directory,
-                notify=lambda text: _tell(directory, reporter, text),
-            )
-        evaluator = make_evaluator(setup, submission=submission, charge=account.charge)
-        check_crosstalk(setup, evaluator, directory, lambda text: _tell(directory, reporter, text))
-        optimizer = OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
-        state = Training(setup, evaluator, account, directory, reporter).run(optimizer)
-        _write_weights(setup, directory, state)
-        comparison = compare(setup, evaluator, state.best, directory)
-        close_session(setup)
+            submission = open_submission(setup, ledger, wait=wait, directory=directory, notify=tell)
+        with session_held(setup):
+            evaluator = make_evaluator(setup, submission=submission, charge=account.charge)
+            check_crosstalk(setup, evaluator, directory, tell)
+            optimizer = OPTIMIZERS.build(job.optimizer.name, job.optimizer.options)
+            state = Training(setup, evaluator, account, directory, reporter).run(optimizer)
+            _write_weights(setup, directory, state)
+            comparison = compare(setup, evaluator, state.best, directory)
     except PendingError as error:
         raise PendingError(f"{error}: continue later with: qrnn run {directory.path}") from None
     except BudgetError:
@@ -274,11 +273,6 @@ def _train(setup: Setup, directory: RunDirectory, wait: bool, reporter: Reporter
     directory.update(state="done", summary=summary)
     directory.log(f"done: {state.reason}")
     return _result(directory)
-
-
-def _tell(directory: RunDirectory, reporter: Reporter, text: str) -> None:
-    reporter.message(text)
-    directory.log(text)
 
 
 def _write_weights(setup: Setup, directory: RunDirectory, state: checkpoint.TrainingState) -> None:

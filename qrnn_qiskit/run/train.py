@@ -7,6 +7,7 @@ what the interrupted one would have drawn.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, final
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qrnn_qiskit.angle_map import Array
+from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.learning.dataset import Dataset
 from qrnn_qiskit.learning.plugins import Minimizer, ReadoutSolver, StepwiseOptimizer
 from qrnn_qiskit.run.cost.account import Account
@@ -28,6 +30,7 @@ from qrnn_qiskit.run.measure.health import gradient_report
 from qrnn_qiskit.run.measure.known import baseline_of
 from qrnn_qiskit.run.measure.lags import lags_of_last_output
 from qrnn_qiskit.run.measure.policy import Decision, learn
+from qrnn_qiskit.run.measure.riding import Rider
 from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.checkpoint import TrainingState
@@ -106,6 +109,8 @@ class Training:
         call = Call(f"step-{state.step}/gradient", (GRADIENT_STREAM, state.step))
         decision = self._decide(state, batch, sequences)
         known = state.policy.get("known")
+        has_validation = self.setup.splits.validation.num_sequences > 0
+        due = has_validation and state.step % training.validate_every == 0
         result, state = self._gradient(
             state,
             state.parameters,
@@ -113,6 +118,7 @@ class Training:
             call,
             decision,
             None if known is None else baseline_of(known, sequences),
+            [self._validation(state.step)] if due else [],
         )
         if isinstance(decision.rule, Adjoint) and state.step % LAGS_EVERY == 0:
             result = replace(result, lags=self._lags(state.parameters, batch.features))
@@ -131,9 +137,8 @@ class Training:
             gradient = gradient * (limit / norm)
 
         validation: float | None = None
-        has_validation = self.setup.splits.validation.num_sequences > 0
-        if has_validation and state.step % training.validate_every == 0:
-            validation, state = self._validate(state, state.step)
+        if due:
+            validation = self._validation_loss(state.parameters, result.riders[0])
             state = state.considered(state.parameters, validation, state.step)
             state = self._stopped_early(state)
         elif not has_validation:
@@ -226,6 +231,7 @@ class Training:
         call: Call,
         decision: Decision,
         known: Array | None = None,
+        riders: Sequence[Rider] = (),
     ) -> tuple[GradientResult, TrainingState]:
         weights, readout = self.setup.split_parameters(parameters)
         result = measure_gradient(
@@ -239,21 +245,28 @@ class Training:
             shots=decision.shots,
             call=call,
             known=known,
+            riders=riders,
         )
         return result, self._paid(state)
 
-    def _validate(self, state: TrainingState, step: int) -> tuple[float, TrainingState]:
-        data = self.setup.splits.validation
-        weights, readout = self.setup.split_parameters(state.parameters)
-        outputs = measure_outputs(
-            self.evaluator,
-            weights,
-            data.features,
+    def _validation(self, step: int) -> Rider:
+        return Rider(
+            self.setup.splits.validation.features,
             self.setup.forward_shots,
             Call(f"step-{step}/validation", (VALIDATION_STREAM, step)),
         )
-        loss = self.setup.objective.loss_estimate(readout, outputs, data.targets)
-        return float(loss.mean), self._paid(state)
+
+    def _validate(self, state: TrainingState, step: int) -> tuple[float, TrainingState]:
+        """The loss of the validation part, measured by itself."""
+        weights, _ = self.setup.split_parameters(state.parameters)
+        own = self._validation(step)
+        outputs = measure_outputs(self.evaluator, weights, own.features, own.shots, own.call)
+        return self._validation_loss(state.parameters, outputs), self._paid(state)
+
+    def _validation_loss(self, parameters: Array, outputs: Outputs) -> float:
+        _, readout = self.setup.split_parameters(parameters)
+        targets = self.setup.splits.validation.targets
+        return float(self.setup.objective.loss_estimate(readout, outputs, targets).mean)
 
     def _stopped_early(self, state: TrainingState) -> TrainingState:
         patience = self.setup.job.training.patience

@@ -212,6 +212,58 @@ def test_a_session_that_was_closed_is_opened_anew(
     assert service.count("POST /sessions") == 2
 
 
+class Clock:
+    """The service's, which a test puts on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+def test_a_session_ends_with_the_budget_and_is_opened_anew_within_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its wall clock is charged, jobs or not; the service closes it, should nobody else."""
+    clock, run = Clock(), tmp_path / "run"
+    with ideal_service(clock=clock) as service:
+        point_at(service, monkeypatch)
+        backend = {"name": DEVICE, "mode": "session", "shots": 8}
+        job = write_training(tmp_path, backend=backend, budget={"qpu_seconds": 100.0})
+        service.hold()
+        assert cli("run", job, "--run-dir", run, "--no-wait")[0] == 3
+        (first,) = service._state._sessions.values()
+        assert first.max_ttl == 100
+        service.release()
+        service.wait_until_idle()
+        clock.ahead += 60.0  # the laptop slept
+        service.close_session(first.id)
+        service.hold()
+        assert cli("run", run, "--no-wait")[0] == 3
+        _, second = service._state._sessions.values()
+        assert first.mode == second.mode == "dedicated"
+        assert second.max_ttl is not None
+        assert 30 <= second.max_ttl <= 100 - 60
+        service.release()
+        service.wait_until_idle()
+        clock.ahead += 3600.0  # nobody is there, and the service closes it
+        assert cli("run", run)[0] == 0
+        status = json.loads(cli("status", run, "--json")[1])
+        assert status["qpu_seconds_charged"] <= 100.0
+
+
+def test_a_session_ends_where_the_run_stops(
+    service: EmulatedService, cli: Cli, tmp_path: Path
+) -> None:
+    backend = {"name": DEVICE, "mode": "session", "shots": 8}
+    job, run = write_training(tmp_path, backend=backend, budget={"qpu_seconds": 4.5}), tmp_path
+    service_charges(service, 2.0)
+    assert cli("run", job, "--run-dir", run / "run")[0] == 4
+    assert service.count("POST /sessions") == 1
+    assert service._state.open_sessions() == []
+
+
 def test_a_device_in_maintenance_is_waited_for(
     service: EmulatedService, cli: Cli, tmp_path: Path
 ) -> None:

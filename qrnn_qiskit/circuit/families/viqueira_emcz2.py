@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import final
 
-from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit, QuantumRegister
-
 from qrnn_qiskit.circuit.cell import Cell
-from qrnn_qiskit.circuit.families._parts import Natural, Positive, Weights, rotate
+from qrnn_qiskit.circuit.families._exchange import ExchangeMemory
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class ViqueiraEMCZ2:
+class ViqueiraEMCZ2(ExchangeMemory):
     """Exchange qubits with data re-uploading, then layers of RX, RZ and a CZ ladder.
 
     Attributes:
@@ -24,11 +22,6 @@ class ViqueiraEMCZ2:
         reuploads: n_x, how often a feature is written again.
     """
 
-    n_exchange: Positive = 1
-    n_memory: Positive = 2
-    layers: Positive = 3
-    reuploads: Natural = 3
-
     def build(self) -> Cell:
         """The cell: P = 2 n_E n_x + 2 (n_E + n_M) L + n_E weights.
 
@@ -36,27 +29,7 @@ class ViqueiraEMCZ2:
         and qubit by qubit the pairs (RX, RZ); last the final RX of the exchange qubits. Features
         are raw angles in rad.
         """
-        io = QuantumRegister(self.n_exchange, "io")
-        hidden = QuantumRegister(self.n_memory, "hidden")
-        readout = ClassicalRegister(self.n_exchange, "readout")
-        circuit = QuantumCircuit(io, hidden, readout, name="viqueira_emcz2")
-        features = [Parameter(f"x_{e}") for e in range(self.n_exchange)]
-        weights = Weights()
-        for qubit, feature in zip(io, features, strict=True):
-            circuit.ry(feature, qubit)
-            for _ in range(self.reuploads):
-                rotate(circuit, qubit, "xz", weights)
-                circuit.ry(feature, qubit)
-        for _ in range(self.layers):
-            for qubit in circuit.qubits:
-                rotate(circuit, qubit, "xz", weights)
-            for first, second in pairwise(circuit.qubits):
-                circuit.cz(first, second)
-        for qubit in io:
-            rotate(circuit, qubit, "x", weights)
-        circuit.measure(io, readout)
-        circuit.reset(io)
-        return Cell.from_circuit(circuit, weights=weights, features=features)
+        return self._cell("viqueira_emcz2", "xz", "x", lambda io, hidden: pairwise([*io, *hidden]))
 
 
 PROVIDES = ViqueiraEMCZ2

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from itertools import product
 from typing import final
 
-from qiskit.circuit import ClassicalRegister, Parameter, QuantumCircuit, QuantumRegister
-
 from qrnn_qiskit.circuit.cell import Cell
-from qrnn_qiskit.circuit.families._parts import Natural, Positive, Weights, rotate
+from qrnn_qiskit.circuit.families._exchange import ExchangeMemory
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class ViqueiraEMCZ3:
+class ViqueiraEMCZ3(ExchangeMemory):
     """Like `viqueira_emcz2`, with RX RZ RX rotations and CZ between every exchange-memory pair.
 
     Attributes:
@@ -24,11 +22,6 @@ class ViqueiraEMCZ3:
         reuploads: n_x, how often a feature is written again.
     """
 
-    n_exchange: Positive = 1
-    n_memory: Positive = 2
-    layers: Positive = 3
-    reuploads: Natural = 3
-
     def build(self) -> Cell:
         """The cell: P = 3 n_E n_x + 3 (n_E + n_M) L + 3 n_E weights.
 
@@ -36,27 +29,7 @@ class ViqueiraEMCZ3:
         layer and qubit by qubit the triples; last those of the exchange qubits. Features are raw
         angles in rad.
         """
-        io = QuantumRegister(self.n_exchange, "io")
-        hidden = QuantumRegister(self.n_memory, "hidden")
-        readout = ClassicalRegister(self.n_exchange, "readout")
-        circuit = QuantumCircuit(io, hidden, readout, name="viqueira_emcz3")
-        features = [Parameter(f"x_{e}") for e in range(self.n_exchange)]
-        weights = Weights()
-        for qubit, feature in zip(io, features, strict=True):
-            circuit.ry(feature, qubit)
-            for _ in range(self.reuploads):
-                rotate(circuit, qubit, "xzx", weights)
-                circuit.ry(feature, qubit)
-        for _ in range(self.layers):
-            for qubit in circuit.qubits:
-                rotate(circuit, qubit, "xzx", weights)
-            for exchange, memory in product(io, hidden):
-                circuit.cz(exchange, memory)
-        for qubit in io:
-            rotate(circuit, qubit, "xzx", weights)
-        circuit.measure(io, readout)
-        circuit.reset(io)
-        return Cell.from_circuit(circuit, weights=weights, features=features)
+        return self._cell("viqueira_emcz3", "xzx", "xzx", product)
 
 
 PROVIDES = ViqueiraEMCZ3

@@ -36,6 +36,17 @@ _LOWERED: WeakKeyDictionary[Program, tuple[Lowered | None]] = WeakKeyDictionary(
 _PIECES: WeakKeyDictionary[Lowered, dict[int, list[Piece]]] = WeakKeyDictionary()
 
 
+def stays_pure(program: Program) -> bool:
+    """Whether a state vector is enough for exact values, at least for angles that allow it."""
+    return _lowered_once(program) is not None
+
+
+def _lowered_once(program: Program) -> Lowered | None:
+    if program not in _LOWERED:
+        _LOWERED[program] = (lowered(program),)
+    return _LOWERED[program][0]
+
+
 def vectors_of(program: Program, angles: Array) -> Lowered | None:
     """The program for state vectors, made once; None where its state does not stay pure.
 
@@ -43,9 +54,7 @@ def vectors_of(program: Program, angles: Array) -> Lowered | None:
         program: the circuit.
         angles: `[R, A]` in rad: those that select must be multiples of pi.
     """
-    if program not in _LOWERED:
-        _LOWERED[program] = (lowered(program),)
-    (found,) = _LOWERED[program]
+    found = _lowered_once(program)
     if found is None or np.any(np.abs(np.sin(angles[:, found.selecting])) > _MULTIPLE):
         return None
     return found

@@ -15,8 +15,9 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.engine.forward import outputs as engine_outputs
 from qrnn_qiskit.engine.marginal import sample_marginal
 from qrnn_qiskit.engine.reverse import value_and_vjp
-from qrnn_qiskit.engine.sample import sample, suits_sampling
+from qrnn_qiskit.engine.sample import WIDEST, sample, suits_sampling, way_of
 from qrnn_qiskit.engine.shifted import shifted_outputs
+from qrnn_qiskit.engine.vectors.evaluate import stays_pure
 from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.execution.bits import OutputKind, PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS: Final = 4096
 CHUNK_SHOTS: Final = 1 << 20
+# Qubits up to which exact values by density matrices take seconds, not minutes.
+EXACT_QUBITS: Final = 9
 Sampling = Literal["joint", "marginal"]
 Precision = Literal["double", "single"]
 
@@ -46,8 +49,9 @@ class ExactExecutor:
     Without noise the unrolled circuit itself is run; with noise the circuit transpiled for the
     noise's gates, so that every gate meets its error.
 
-    Shots of registers too wide for the engine's states are drawn by Aer from the same circuit with
-    the same noise, which is said in a warning; see `shots_from`.
+    Shots of registers too wide for density matrices are drawn by trajectories, and those of still
+    wider ones by Aer, from the same circuit with the same noise, which is said in a warning; see
+    `shots_from`.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class ExactExecutor:
         )
         self._results = LocalResults()
         self._wide = PerCircuit(self._make_wide)
+        self._exact = PerCircuit(self._make_exact)
 
     @property
     def name(self) -> str:
@@ -91,6 +96,10 @@ class ExactExecutor:
     def isa(self, unrolled: UnrolledCircuit) -> ISACircuit:
         """The circuit that runs: the unrolled one, or transpiled for the noise's gates."""
         return self._circuits(unrolled)
+
+    def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
+        """Use a circuit that was transpiled before, for the noise's gates."""
+        self._circuits.put(unrolled, isa)
 
     def with_readout(self, flips: Mapping[int, tuple[float, float]]) -> ExactExecutor:
         """The same circuits with other readout errors, by physical qubit."""
@@ -110,7 +119,7 @@ class ExactExecutor:
 
         Rows with a shifted occurrence are worked out beside the row that they are shifted from.
         """
-        compiled = self._programs(unrolled)
+        compiled = self._exact(unrolled)
         base = compiled.angles(plan.angles(unrolled.angle_map, slice(0, plan.num_sequences)))
         parts = []
         for start in range(0, plan.num_rows, CHUNK_ROWS):
@@ -125,7 +134,7 @@ class ExactExecutor:
 
     def forward(self, unrolled: UnrolledCircuit, angles: Array, kind: OutputKind) -> Array:
         """Exact outputs `[R, T, K]` at occurrence angles `[R, O]`."""
-        compiled = self._programs(unrolled)
+        compiled = self._exact(unrolled)
         return engine_outputs(compiled.program, compiled.angles(angles), kind=kind)
 
     def value_and_vjp(
@@ -143,7 +152,7 @@ class ExactExecutor:
             cotangent_of: outputs to dL/d(outputs), both `[B, T, K]`.
             kind: of the outputs.
         """
-        compiled = self._programs(unrolled)
+        compiled = self._exact(unrolled)
         mean, gradient = value_and_vjp(
             compiled.program, compiled.angles(angles), cotangent_of, kind=kind
         )
@@ -176,15 +185,39 @@ class ExactExecutor:
         outcomes = PackedBits(packed, count, *shape, unrolled.cell.postselected, marginal)
         return self._results.keep(outcomes)
 
-    def shots_from(self, unrolled: UnrolledCircuit) -> Literal["exact", "aer"]:
-        """Who draws shots: Aer where a register is too wide for the engine (`suits_sampling`).
+    def shots_from(self, unrolled: UnrolledCircuit) -> Literal["exact", "trajectories", "aer"]:
+        """How shots are drawn: as the width asks for (`way_of`, `suits_sampling`).
 
         It depends on the circuit and its noise alone, so that a run that is resumed goes on with
-        the same one. Marginal shots are always the engine's.
+        the same one. Marginal shots always come from exact probabilities.
         """
-        if self._sampling == "marginal" or suits_sampling(self._programs(unrolled).program):
+        program = self._programs(unrolled).program
+        if self._sampling == "marginal":
             return "exact"
-        return "aer"
+        if not suits_sampling(program):
+            return "aer"
+        return "exact" if way_of(program) == "histories" else "trajectories"
+
+    def simulation(self, unrolled: UnrolledCircuit, *, shots: bool) -> str:
+        """What is simulated, for people: of shots or of exact values."""
+        program = self._programs(unrolled).program
+        how = {"exact": "shared histories", "trajectories": "trajectories", "aer": "Aer"}
+        what = "state vectors" if stays_pure(program) else "density matrices"
+        if shots and self._sampling == "joint":
+            what = how[self.shots_from(unrolled)]
+        return f"{what}, {program.num_qubits} qubits"
+
+    def _make_exact(self, unrolled: UnrolledCircuit) -> CompiledProgram:
+        compiled = self._programs(unrolled)
+        qubits = compiled.program.num_qubits
+        if qubits > EXACT_QUBITS and not stays_pure(compiled.program):
+            warnings.warn(
+                f"exact values of {qubits} qubits are density matrices of "
+                f"{8 * 4**qubits / 2**20:.3g} MiB for each row, which takes long; shots "
+                "(backend.shots, and a gradient.method for shots) are much faster",
+                stacklevel=3,
+            )
+        return compiled
 
     def _make_wide(self, unrolled: UnrolledCircuit) -> AerExecutor:
         from qrnn_qiskit.execution.backends.aer import AerExecutor
@@ -192,7 +225,8 @@ class ExactExecutor:
         program = self._programs(unrolled).program
         warnings.warn(
             f"shots of {program.num_qubits} qubits "
-            f"{'with' if self.noise else 'without'} noise are drawn by Aer, which is faster there; "
+            f"{'with' if self.noise else 'without'} noise are drawn by Aer, more than "
+            f"{WIDEST} at a time being too many for the engine's trajectories; "
             'set backend.name = "aer" to say so yourself',
             stacklevel=3,
         )

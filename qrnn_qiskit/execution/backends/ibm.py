@@ -17,6 +17,7 @@ from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.errors import BackendError, JobError
 from qrnn_qiskit.execution.aer_run import sample_rows
 from qrnn_qiskit.execution.backends.aer import step_bits
+from qrnn_qiskit.execution.backends.exact import ExactExecutor
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest, stream_seed
 from qrnn_qiskit.execution.influence import noisy_occurrences
@@ -77,7 +78,10 @@ def fake_device_names() -> dict[str, str]:
 
 @final
 class IBMExecutor:
-    """Rows as one PUB through `executor_sampler.Sampler`, on a fake device in local mode."""
+    """Rows as one PUB through `executor_sampler.Sampler`, on a fake device in local mode.
+
+    Tiles are run one by one, on the exact engine with the errors of each one's qubits.
+    """
 
     def __init__(self, backend: str, transpile: TranspileOptions | None = None) -> None:
         """Make an executor.
@@ -100,6 +104,7 @@ class IBMExecutor:
         self._circuits = PerCircuit(lambda unrolled: to_isa(unrolled, self.target, options))
         self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
         self._simulators = PerCircuit(self._make_simulators)
+        self._engines = PerCircuit(self._make_engines)
         self._results = LocalResults()
 
     @property
@@ -133,26 +138,18 @@ class IBMExecutor:
 
     def submit(self, unrolled: UnrolledCircuit, request: EvaluationRequest) -> str:
         """Run in local mode; returns an id for `fetch`."""
-        isa, simulators = self.isa(unrolled), self._simulators(unrolled)
-        shape = (unrolled.num_steps, unrolled.num_clbits)
+        isa = self.isa(unrolled)
         # Copies have nothing to do with one another here, so each is run by itself.
         executions, rest = divmod(request.shots, isa.num_tiles)
         if rest:
             raise BackendError(
                 f"{request.shots} shots of a row are not a multiple of {isa.num_tiles} tiles"
             )
-        each = replace(request, shots=executions)
-
-        def of_tile(tile: int) -> PackedBits:
-            circuit, simulator = isa.tile(tile), simulators[tile]
-
-            def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
-                return self._sample(simulator, circuit, angles, shots, seed, shape)
-
-            own = stream_seed(request.seed, (tile,)) if isa.tiles else request.seed
-            return sample_rows(replace(each, seed=own), unrolled, sampler)
-
-        parts = [of_tile(tile) for tile in range(isa.num_tiles)]
+        parts = []
+        for tile in range(isa.num_tiles):
+            seed = stream_seed(request.seed, (tile,)) if isa.tiles else request.seed
+            each = replace(request, shots=executions, seed=seed)
+            parts.append(self._of_tile(unrolled, tile, each))
         return self._results.keep(from_tiles(parts, executions))
 
     def poll(self, job: str) -> bool:
@@ -162,6 +159,30 @@ class IBMExecutor:
     def fetch(self, job: str) -> PackedBits:
         """The outcomes, once."""
         return self._results.take(job)
+
+    def _of_tile(
+        self, unrolled: UnrolledCircuit, tile: int, request: EvaluationRequest
+    ) -> PackedBits:
+        """One copy's shots: from the exact engine where there are several, and it can."""
+        isa = self.isa(unrolled)
+        engines = self._engines(unrolled) if isa.tiles else []
+        if engines and engines[tile].shots_from(unrolled) == "exact":
+            return engines[tile].fetch(engines[tile].submit(unrolled, request))
+        circuit, simulator = isa.tile(tile), self._simulators(unrolled)[tile]
+        shape = (unrolled.num_steps, unrolled.num_clbits)
+
+        def sampler(angles: NDArray[np.float64], shots: int, seed: int) -> NDArray[np.uint8]:
+            return self._sample(simulator, circuit, angles, shots, seed, shape)
+
+        return sample_rows(request, unrolled, sampler)
+
+    def _make_engines(self, unrolled: UnrolledCircuit) -> list[ExactExecutor]:
+        """One for each tile, with the errors of its qubits."""
+        isa, noise = self.isa(unrolled), fake_device_noise(self._device)
+        engines = [ExactExecutor(noise) for _ in range(isa.num_tiles)]
+        for tile, engine in enumerate(engines):
+            engine.use_isa(unrolled, isa.tile(tile))
+        return engines
 
     def _make_simulators(self, unrolled: UnrolledCircuit) -> list[BackendV2]:
         """One for each tile."""

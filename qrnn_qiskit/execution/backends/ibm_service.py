@@ -78,6 +78,7 @@ class ServiceExecutor:
         self._given = service.options
         self._client = Client(service.account, service.instance)
         self._backend = self._choose(service.backend)
+        self._client.keep(self._backend)
         self._mode = OpenMode(self._client, self._backend, service.mode)
         self._transpile = transpile or TranspileOptions()
         self._asked = time.monotonic()  # when the device said last what it is
@@ -86,6 +87,7 @@ class ServiceExecutor:
         )
         self._tables = PerCircuit(lambda unrolled: noisy_occurrences(unrolled, self.isa(unrolled)))
         self._durations = PerCircuit(self._duration)
+        self._limits = PerCircuit(self._make_limits)
         self._stated = PerCircuit(self._state)
         self._jobs: dict[str, RuntimeJobV2] = {}
 
@@ -94,6 +96,7 @@ class ServiceExecutor:
         alone = copy.copy(self)
         alone._isas = PerCircuit(lambda unrolled: self.isa(unrolled).tile(0))
         alone._durations = PerCircuit(alone._duration)
+        alone._limits = PerCircuit(alone._make_limits)
         alone._stated = PerCircuit(alone._state)
         return alone
 
@@ -110,6 +113,7 @@ class ServiceExecutor:
             lambda unrolled: noisy_occurrences(unrolled, other.isa(unrolled))
         )
         other._durations = PerCircuit(other._duration)
+        other._limits = PerCircuit(other._make_limits)
         return other
 
     def _state(self, unrolled: UnrolledCircuit) -> Calibration:
@@ -157,6 +161,7 @@ class ServiceExecutor:
     def use_isa(self, unrolled: UnrolledCircuit, isa: ISACircuit) -> None:
         """Use a circuit that was transpiled before; see `Resumable`."""
         self._isas.put(unrolled, isa)  # checked by `calibration` before it is submitted
+        self._limits.clear()
         self._stated.clear()
 
     def occurrences(self, unrolled: UnrolledCircuit) -> OccurrenceTable:
@@ -179,11 +184,14 @@ class ServiceExecutor:
         self._isas.put(unrolled, isa)
         self._stated.clear()
         self._durations.put(unrolled, self._duration(unrolled))
+        self._limits.clear()
         return isa
 
-    def keep_session(self, recorded: str | None, save: Callable[[str], None]) -> None:
+    def keep_session(
+        self, recorded: str | None, save: Callable[[str], None], sharing: int = 1
+    ) -> None:
         """Go on in a recorded session or batch, and tell the id of a new one."""
-        self._mode.keep(recorded, save)
+        self._mode.keep(recorded, save, sharing)
 
     def blocks(self, unrolled: UnrolledCircuit, rows: int, shots: int) -> list[Block]:
         """Rows and shots cut by what one job may hold; see `limits_of`."""
@@ -218,7 +226,7 @@ class ServiceExecutor:
         options.environment.job_tags = list(ticket.tags)
         longest = ibm_checks.MAX_SECONDS
         options.max_execution_time = min(longest, ticket.max_seconds or longest)
-        mode = self._mode.open()
+        mode = self._mode.open(ticket.session_seconds)
         with self._client.submitting(ticket.sending):
             sampler = Sampler(mode=mode, options=options)
             job = sampler.run([(isa.executed, values)], shots=block.shots)
@@ -353,7 +361,7 @@ class ServiceExecutor:
         check_options(self._given, isa.circuit, self._backend)
         return isa
 
-    def _limits(self, unrolled: UnrolledCircuit) -> Limits:
+    def _make_limits(self, unrolled: UnrolledCircuit) -> Limits:
         shots = getattr(self._backend, "max_shots", None)
         each = self.rep_delay_s + self._durations(unrolled)
         executed = self.isa(unrolled).executed

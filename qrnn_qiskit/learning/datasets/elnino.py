@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, final
+from typing import final
 
-from pydantic import Field
-
-from qrnn_qiskit.learning.dataset import SeriesFormat, Splits
-from qrnn_qiskit.learning.parts import Scale, split_series
-from qrnn_qiskit.learning.table import read_table
-
-_COLUMN: Final = "temperature"
+from qrnn_qiskit.learning.dataset import Splits
+from qrnn_qiskit.learning.datasets._shipped import ShippedSeries
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class ElNino:
+class ElNino(ShippedSeries):
     """Temperature of this month at each step, that of `horizon` months later as its target.
 
     732 months, 1950-2010, in degrees Celsius; the parts follow one another in time and no window
@@ -33,22 +28,9 @@ class ElNino:
         range: what the training part's coldest and warmest month are scaled to.
     """
 
-    window: Annotated[int, Field(gt=0)] = 12
-    horizon: Annotated[int, Field(gt=0)] = 1
-    stride: Annotated[int, Field(gt=0)] = 1
-    split: tuple[float, float, float] = (0.7, 0.15, 0.15)
-    scale: Scale = "minmax"
-    range: tuple[float, float] = (-1.0, 1.0)
-
     def load(self, seed: int) -> Splits:
         """The three parts; `times` are months such as `1998-03`. The seed is not used."""
-        return split_series(
-            read_table(Path(__file__).with_suffix(".csv")),
-            SeriesFormat((_COLUMN,), _COLUMN, self.window, self.horizon, self.stride),
-            split=self.split,
-            scale=self.scale,
-            range=self.range,
-        )
+        return self._load(Path(__file__).with_suffix(".csv"), "temperature")
 
 
 PROVIDES = ElNino

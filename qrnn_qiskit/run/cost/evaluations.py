@@ -8,18 +8,21 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from qrnn_qiskit.angle_map import Index
+from qrnn_qiskit.angle_map import Array, Index
 from qrnn_qiskit.circuit.unroll import UnrolledCircuit
 from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import device_duration
 from qrnn_qiskit.execution.service import REP_DELAY_S, SECONDS_PER_JOB, as_service
 from qrnn_qiskit.execution.tiles import whole_shots
-from qrnn_qiskit.gradients.problem import HasVariance
+from qrnn_qiskit.gradients.plan import EvaluationPlan, forward_plan
+from qrnn_qiskit.gradients.problem import GradientRule, HasVariance
 from qrnn_qiskit.run.cost.target import (
     shares,
 )
+from qrnn_qiskit.run.measure.evaluator import Call
 from qrnn_qiskit.run.measure.gradient import Adjoint
+from qrnn_qiskit.run.measure.riding import Rider, join, saves_jobs
 from qrnn_qiskit.run.setup import Setup
 
 
@@ -46,9 +49,44 @@ def gradient_cost(setup: Setup, batch: int) -> EvaluationCost:
     """
     if isinstance(setup.rule, Adjoint):
         return EvaluationCost(0, 0)
-    drawn = isinstance(setup.rule, HasVariance)
-    plan, shots = setup.shots.apply(setup.rule.plan(setup.problem(batch)), drawn=drawn)
+    plan, shots = _gradient_plan(setup, setup.rule, batch)
     return _cost(setup, plan.sequence, plan.repeats, shots)
+
+
+def _gradient_plan(
+    setup: Setup, rule: GradientRule, batch: int
+) -> tuple[EvaluationPlan, int | None]:
+    drawn = isinstance(rule, HasVariance)
+    return setup.shots.apply(rule.plan(setup.problem(batch)), drawn=drawn)
+
+
+def validated_cost(setup: Setup, batch: int) -> EvaluationCost | None:
+    """Cost of one gradient and the validation that travels with it; None if they go apart."""
+    if isinstance(setup.rule, Adjoint) or not setup.stepwise:
+        return None
+    plan, shots = _gradient_plan(setup, setup.rule, batch)
+    return _joint_cost(setup, plan, shots, setup.splits.validation.features)
+
+
+def readout_cost(setup: Setup) -> EvaluationCost | None:
+    """Cost of the outputs that a readout is solved from and judged by; None if they go apart."""
+    splits = setup.splits
+    plan = forward_plan(setup.initial[: setup.num_weights], splits.train.features)
+    return _joint_cost(setup, plan, setup.forward_shots, splits.validation.features)
+
+
+def _joint_cost(
+    setup: Setup, plan: EvaluationPlan, shots: int | None, features: Array
+) -> EvaluationCost | None:
+    if setup.mitigation is not None and setup.mitigation.extrapolation is not None:
+        return None
+    riders = [Rider(features, setup.forward_shots, Call("", ()))]
+    joint = join(plan, shots, riders, num_tiles(setup))
+    if joint is None or shots is None:
+        return None
+    if not saves_jobs(setup.executor, setup.unrolled, joint, plan, shots, riders):
+        return None
+    return _cost(setup, joint.plan.sequence, joint.plan.repeats, joint.shots)
 
 
 def forecast_cost(setup: Setup, sequences: int, shots: int | None) -> EvaluationCost:

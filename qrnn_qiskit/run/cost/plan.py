@@ -22,16 +22,18 @@ from qrnn_qiskit.run.cost.evaluations import (
     gradient_cost,
     mitigation_cost,
     num_tiles,
+    readout_cost,
     rep_delay_s,
     seconds_per_execution,
     tile_check_cost,
+    validated_cost,
 )
 from qrnn_qiskit.run.cost.shot_range import shot_range
 from qrnn_qiskit.run.cost.target import (
-    drawn_by_another,
     money,
     of_mitigation,
     of_the_target,
+    simulation,
 )
 from qrnn_qiskit.run.method import method_name
 from qrnn_qiskit.run.setup import Setup, check_steps
@@ -42,33 +44,11 @@ _SUGGESTED: Final = 1.25  # budget over plan, in the line that an error suggests
 def plan_job(setup: Setup) -> dict[str, Any]:
     """All that is known of a job's cost, as a JSON-able dictionary."""
     job = setup.job
-    train, validation, test = (
-        getattr(setup.splits, part).num_sequences for part in ("train", "validation", "test")
-    )
     batch = setup.batch_size
     reservoir = job.kind == "train" and setup.solves_readout
     free = job.kind == "evaluate" or reservoir
     gradient = EvaluationCost(0, 0) if free else gradient_cost(setup, batch)
-    parts: list[tuple[int, EvaluationCost]]
-    if reservoir:
-        parts = [
-            (1, forecast_cost(setup, train, setup.forward_shots)),
-            (1, forecast_cost(setup, validation, setup.forward_shots)),
-            (1, forecast_cost(setup, test, setup.test_shots)),
-        ]
-    elif job.kind == "train":
-        steps = job.training.steps
-        validations = -(-steps // job.training.validate_every) + 1 if validation else 0
-        parts = [
-            # A minimizer evaluates at least this often, more in its line searches.
-            (steps if setup.stepwise else steps + 1, gradient),
-            (validations, forecast_cost(setup, validation, setup.forward_shots)),
-            (1, forecast_cost(setup, test, setup.test_shots)),
-        ]
-    elif job.kind == "gradient":
-        parts = [(1, gradient)]
-    else:
-        parts = [(1, forecast_cost(setup, train, setup.forward_shots))]
+    parts, riding = _evaluations(setup, gradient)
     mitigation = mitigation_cost(setup)
     parts += [(1, part) for part in mitigation]
     if job.kind == "train":
@@ -82,7 +62,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
     return {
         "kind": job.kind,
         "backend": setup.executor.name,
-        **drawn_by_another(setup, shots),
+        **simulation(setup, shots),
         "method": method_name(setup.rule),
         "weights": setup.num_weights,
         "occurrences": len(setup.unrolled.occurrences),
@@ -95,6 +75,7 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "rows_per_gradient": gradient.rows,
         "shots_per_gradient": gradient.shots,
         "jobs": jobs,
+        **riding,
         "shots_total": shots,
         "qpu_seconds": round(seconds, 1),
         **money(job.budget, seconds),
@@ -112,6 +93,40 @@ def plan_job(setup: Setup) -> dict[str, Any]:
         "exact": isinstance(setup.executor, ExactExecutor) and shots == 0,
         **_on_device(setup, jobs, executions),
         **_of_tiles(setup, jobs, shots, executions),
+    }
+
+
+def _evaluations(
+    setup: Setup, gradient: EvaluationCost
+) -> tuple[list[tuple[int, EvaluationCost]], dict[str, Any]]:
+    """All that a job evaluates and how often; what is saved by evaluations that travel together."""
+    job = setup.job
+    train, validation, test = (
+        getattr(setup.splits, part).num_sequences for part in ("train", "validation", "test")
+    )
+    if job.kind == "gradient":
+        return [(1, gradient)], {}
+    whole = forecast_cost(setup, train, setup.forward_shots)
+    if job.kind != "train":
+        return [(1, whole)], {}
+    held_out = forecast_cost(setup, validation, setup.forward_shots)
+    last = (1, forecast_cost(setup, test, setup.test_shots))
+    steps = job.training.steps
+    if setup.solves_readout:
+        first, times, alone = whole, 1, 0
+        joint = readout_cost(setup) if validation else None
+    else:
+        # A minimizer evaluates at least this often, more in its line searches.
+        first, times, alone = gradient, steps if setup.stepwise else steps + 1, 1
+        joint = validated_cost(setup, setup.batch_size) if validation else None
+    riders = -(-steps // job.training.validate_every) if alone else 1
+    if joint is None:
+        return [(times, first), (riders + alone if validation else 0, held_out), last], {}
+    apart = riders * (first.jobs + held_out.jobs - joint.jobs)
+    saved = riders * (first.seconds + held_out.seconds - joint.seconds)
+    return [(times - riders, first), (riders, joint), (alone, held_out), last], {
+        "jobs_saved_by_riding": apart,
+        **({"qpu_seconds_saved_by_riding": round(saved, 1)} if saved else {}),
     }
 
 

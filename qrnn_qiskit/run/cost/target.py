@@ -50,12 +50,11 @@ def of_mitigation(setup: Setup, rows: int, shots: int) -> dict[str, Any]:
     return found
 
 
-def drawn_by_another(setup: Setup, shots: int) -> dict[str, Any]:
-    """Who draws the shots, where it is not the backend that the job names."""
-    if not isinstance(setup.executor, ExactExecutor) or shots == 0:
+def simulation(setup: Setup, shots: int) -> dict[str, Any]:
+    """What the exact engine simulates, and whether Aer draws its shots."""
+    if not isinstance(setup.executor, ExactExecutor):
         return {}
-    drawer = setup.executor.shots_from(setup.unrolled)
-    return {} if drawer == "exact" else {"shots_from": drawer}
+    return {"simulation": setup.executor.simulation(setup.unrolled, shots=shots > 0)}
 
 
 def shares(setup: Setup, member: Executor, shots: int) -> list[tuple[Executor, int]]:

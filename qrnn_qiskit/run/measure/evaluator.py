@@ -107,6 +107,20 @@ class Evaluator:
         """The correction of outputs; None if they are left as they are."""
         return None if self._correct is None else self._correct(self)
 
+    @property
+    def may_join(self) -> bool:
+        """Whether several evaluations may be one request: all of it in one circuit, recorded."""
+        return self._submission is not None and self._extrapolation is None
+
+    def knows(self, call: Call) -> bool:
+        """Whether the run has asked for an evaluation at this place before."""
+        if self._submission is None:
+            return False
+        ledger, addresses = self._submission.ledger, [call.address]
+        if isinstance(self.executor, Devices):
+            addresses = [f"{call.address}@{one.name}" for one in self.executor.members]
+        return any(ledger.find(address) is not None for address in addresses)
+
     def on(self, unrolled: UnrolledCircuit, executor: Executor) -> Evaluator:
         """An evaluator of another circuit in the same run, its outputs left as they are."""
         other = copy.copy(self)

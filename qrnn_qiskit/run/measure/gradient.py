@@ -5,6 +5,7 @@ Axes: B sequences, T steps, K output values, M target values, P weights, n reado
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, final
 
@@ -24,6 +25,7 @@ from qrnn_qiskit.markup import html_records, with_error
 from qrnn_qiskit.run.measure.evaluator import Call, Evaluator
 from qrnn_qiskit.run.measure.lags import lags_of_rows
 from qrnn_qiskit.run.measure.objective import LossEstimate, Objective, Spread
+from qrnn_qiskit.run.measure.riding import Rider, measure_together
 from qrnn_qiskit.run.measure.shots import ShotPlan
 
 RULE_STREAM = 6
@@ -68,6 +70,7 @@ class GradientResult:
         cost: what they went to; None if exact.
         lags: how far back outputs depend on angles (`lags`), where the rows show it.
         differences: what a rule with random rows can use as a baseline later, `[B, O, T, K]`.
+        riders: outputs `[V, T, K]` of the forward evaluations that were asked for along with it.
     """
 
     loss: Estimate
@@ -78,6 +81,7 @@ class GradientResult:
     cost: GradientCost | None = None
     lags: Array | None = None
     differences: Array | None = None
+    riders: tuple[Outputs, ...] = ()
 
     def _repr_html_(self) -> str:
         """For notebooks: loss, cost and gradient."""
@@ -100,6 +104,7 @@ def measure_gradient(
     call: Call,
     by: Inputs = "weights",
     known: Array | None = None,
+    riders: Sequence[Rider] = (),
 ) -> GradientResult:
     """Loss and gradient at one point.
 
@@ -117,13 +122,20 @@ def measure_gradient(
             sequence's share of the loss.
         known: `differences` of earlier gradients, 0 for what was never measured; the baseline of
             rules with random rows.
+        riders: forward evaluations at the same weights; on a device they travel with the
+            gradient's rows where that saves QPU jobs.
 
     Raises:
         DataError: for a gradient by features where an encoding has no slope, or with a rule that
             has none.
     """
     if isinstance(rule, Adjoint):
-        return _adjoint(evaluator, objective, weights, readout, features, targets, by)
+        found = _adjoint(evaluator, objective, weights, readout, features, targets, by)
+        along = [
+            measure_outputs(evaluator, weights, rider.features, rider.shots, rider.call)
+            for rider in riders
+        ]
+        return replace(found, riders=tuple(along))
     problem = GradientProblem(
         evaluator.unrolled.angle_map,
         evaluator.occurrences,
@@ -138,7 +150,7 @@ def measure_gradient(
         rule.plan(problem) if by == "weights" else _plan_by_features(problem, rule),
         drawn=isinstance(rule, HasVariance),
     )
-    outputs = evaluator.outputs(plan, per_row, call)
+    outputs, *along = measure_together(evaluator, plan, per_row, call, riders)
     free = FreeForward.of_base_rows(plan, outputs)
     if by == "weights" and not objective.needs_counts:
         free = free_forward(plan, outputs)
@@ -175,6 +187,7 @@ def measure_gradient(
         differences=rule.differences(plan, outputs, len(problem.occurrences))
         if isinstance(rule, HasVariance) and by == "weights"
         else None,
+        riders=tuple(along),
     )
 
 

@@ -74,7 +74,11 @@ _SCALARS: Final = (
 
 
 def save(directory: RunDirectory, state: TrainingState) -> None:
-    """Replace the checkpoint."""
+    """Replace the checkpoint, the history before it durable.
+
+    A resumed run writes later steps again, so that this is all the syncing that a history needs.
+    """
+    directory.sync_history()
     scalars = json.dumps({name: getattr(state, name) for name in _SCALARS})
     directory.write_arrays(
         NAME,

@@ -134,6 +134,13 @@ class RunDirectory:
         with (self.path / "history.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
+    def sync_history(self) -> None:
+        """Have every step that `append_history` was told of survive a loss of power."""
+        path = self.path / "history.jsonl"
+        if path.exists():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
     def history(self) -> list[dict[str, Any]]:
         """All whole lines of `history.jsonl`."""
         path = self.path / "history.jsonl"

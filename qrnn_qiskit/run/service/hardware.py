@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from qrnn_qiskit.circuit import UnrolledCircuit
-from qrnn_qiskit.errors import PendingError, RunError
+from qrnn_qiskit.errors import PendingError, QRNNError, RunError
 from qrnn_qiskit.execution.devices import members_of
 from qrnn_qiskit.execution.executor import Executor
 from qrnn_qiskit.execution.isa import isa_from_bytes, isa_to_bytes
@@ -115,7 +115,8 @@ def open_submission(
     for executor in members:
         if isinstance(executor, Resumable):
             fact = SESSION if len(members) == 1 else f"{SESSION} {executor.name}"
-            executor.keep_session(ledger.fact(fact), partial(ledger.set_fact, fact))
+            save = partial(ledger.set_fact, fact)
+            executor.keep_session(ledger.fact(fact), save, len(members))
     look = None
     if directory is not None:
         keep = partial(keep_new_circuit, setup, directory)
@@ -190,8 +191,8 @@ def recorded(
         keep_circuit(setup, directory)
         ledger = Ledger(directory.path)
         try:
-            yield open_submission(setup, ledger, wait=wait, directory=directory, notify=notify)
-            close_session(setup)
+            with session_held(setup):
+                yield open_submission(setup, ledger, wait=wait, directory=directory, notify=notify)
         except PendingError as error:
             raise PendingError(f"{error}: continue later with the same command") from None
         finally:
@@ -204,8 +205,24 @@ def _once(job: Job) -> str:
     return job.kind if job.kind == "gradient" else "evaluate"
 
 
-def close_session(setup: Setup) -> None:
-    """End the run's sessions or batches, if it has any."""
+@contextmanager
+def session_held(setup: Setup) -> Iterator[None]:
+    """End the run's sessions or batches with the work, however it ends: sessions cost by the clock.
+
+    They stay open only where a later process is to go on; the service ends them when nobody does.
+    """
+    try:
+        yield
+    except PendingError:
+        raise
+    except BaseException:
+        with suppress(QRNNError):
+            _close_session(setup)
+        raise
+    _close_session(setup)
+
+
+def _close_session(setup: Setup) -> None:
     for executor in members_of(setup.executor):
         if isinstance(executor, Resumable):
             executor.close_session()

@@ -19,6 +19,7 @@ from qrnn_qiskit.errors import RunError
 from qrnn_qiskit.run.record.durable import write_durably
 from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.service.spending import (
+    Allowance,
     Others,
     Spending,
     Work,
@@ -121,11 +122,11 @@ class Purse:
         self._shared = shared
         self._lock = threading.Lock()
 
-    def afford(self, work: Work) -> Callable[[float], int]:
+    def afford(self, work: Work) -> Callable[[float], Allowance]:
         """Refuse what the budget does not allow.
 
         Returns:
-            From the predicted QPU seconds of a job to those after which the service shall stop it.
+            From the predicted QPU seconds of a job to what the service shall allow it.
 
         Raises:
             BudgetError: saying what to type to go on.
@@ -135,7 +136,7 @@ class Purse:
         if self._shared is not None:
             others = self._shared.others(affordable_seconds(budget))
         spending.afford(work, budget, others)
-        return lambda predicted: spending.limit(predicted, budget, others)
+        return lambda predicted: spending.allowance(predicted, budget, others)
 
     def check_hours(self) -> None:
         """Refuse to go on when the run's time is over.

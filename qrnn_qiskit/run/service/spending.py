@@ -52,6 +52,20 @@ class Others:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What the service shall not exceed by itself, should nobody look after the run.
+
+    Attributes:
+        job: QPU seconds after which it stops a job; None for its own limit.
+        session: seconds of wall clock after which it closes a session; None for its own limit.
+    """
+
+    job: int | None
+    session: int | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Spending:
     """What a run has spent.
 
@@ -136,14 +150,20 @@ class Spending:
                 "with --set budget.wall_hours=MORE"
             )
 
-    def limit(self, predicted: float, budget: BudgetSpec, others: Others) -> int:
-        """QPU seconds after which the service shall stop a job."""
+    def allowance(self, predicted: float, budget: BudgetSpec, others: Others) -> Allowance:
+        """What the service shall allow a job that is predicted to take so many QPU seconds."""
         expected = predicted * self.factor
         limit = LIMIT_FACTOR * expected + LIMIT_EXTRA_S
-        allowed = affordable_seconds(budget)
+        allowed, session = affordable_seconds(budget), None
         if allowed is not None:
-            limit = max(expected, min(limit, allowed - others.seconds - self.total))
-        return max(1, math.ceil(limit))
+            session = allowed - others.seconds - self.total
+            limit = max(expected, min(limit, session))
+        if budget.wall_hours is not None:
+            left = (budget.wall_hours - self.hours) * HOUR_S
+            session = left if session is None else min(session, left)
+        return Allowance(
+            max(1, math.ceil(limit)), None if session is None else max(1, math.floor(session))
+        )
 
 
 def affordable_seconds(budget: BudgetSpec) -> float | None:

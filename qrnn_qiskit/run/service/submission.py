@@ -36,7 +36,7 @@ from qrnn_qiskit.run.record.ledger import Ledger
 from qrnn_qiskit.run.record.ledger_format import ENDED, OPEN, SESSION_COST, JobRow
 from qrnn_qiskit.run.service import waiting
 from qrnn_qiskit.run.service.purse import Purse, SharedBudget
-from qrnn_qiskit.run.service.spending import Work, afford_shots
+from qrnn_qiskit.run.service.spending import Allowance, Work, afford_shots
 from qrnn_qiskit.run.service.standing import left_behind, refuse_ended
 from qrnn_qiskit.run.service.waiting import Waiting
 from qrnn_qiskit.spec.backend import BudgetSpec
@@ -224,22 +224,21 @@ class Submission:
     def _send(self, row: JobRow, request: EvaluationRequest) -> str:
         """Hand in a block once, if the budget allows it."""
         self._waiting.check_halt()
-        ledger, limit = self._ledger, None
+        ledger, allowed = self._ledger, Allowance(None, None)
         if self._service.outlives:
             self._session_cost()
         with self._purse.entered() as leave:
             if self._service.outlives:
                 work = Work(1, row.block.executions, row.predicted)
-                limit = self._purse.afford(work)(row.predicted)
+                allowed = self._purse.afford(work)(row.predicted)
 
             def sending() -> None:
                 ledger.sending(row.number, self._calibration)
                 leave()  # from now on the ledger counts it
 
             tags = row.tag, f"qrnn-run-{ledger.run_id}"
-            return self._service.submit_block(
-                self._unrolled, request, row.block, Ticket(tags, limit, sending)
-            )
+            ticket = Ticket(tags, allowed.job, sending, allowed.session)
+            return self._service.submit_block(self._unrolled, request, row.block, ticket)
 
     def _adopt(self, row: JobRow) -> bool:
         """Take over a job that has this one's tag already."""

@@ -23,7 +23,7 @@ from qrnn_qiskit import (
     load_cell,
     unroll,
 )
-from qrnn_qiskit.emulator.simulate import AerRunner, RunRequest
+from qrnn_qiskit.emulator import DeviceRunner, RunRequest
 from qrnn_qiskit.engine.forward import outputs as engine_outputs
 from qrnn_qiskit.errors import BackendError
 from qrnn_qiskit.estimate import Outputs
@@ -210,7 +210,7 @@ def test_tiles_measure_what_single_circuits_do(circuit: UnrolledCircuit) -> None
     angles = np.random.default_rng(1).uniform(-2, 2, (4, len(circuit.occurrences)))
     shots = 2000
     request = RunRequest(isa.executed, isa.parameter_values(angles), shots, 5, "fake_marrakesh")
-    bits = AerRunner()(request)
+    bits = DeviceRunner()(request)
     values = np.array(
         [[1 - 2 * bits[f"step_{t}{suffix(i)}"].mean(axis=1) for t in range(2)] for i in range(2)]
     ).transpose(0, 2, 1, 3)

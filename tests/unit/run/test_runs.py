@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,44 @@ def test_a_kill_right_after_the_record_leaves_a_run_that_goes_on(tmp_path: Path)
     assert run_job(run).summary == run_job(whole).summary
     assert comparable(run) == comparable(whole)
     assert (run / "cell.qasm").read_bytes() == (whole / "cell.qasm").read_bytes()
+
+
+class PowerCut(BaseException):
+    """Where the machine stops; nothing catches it."""
+
+
+def test_a_loss_of_power_costs_no_line_of_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file that was written to, what was not synced is gone."""
+    job, run, whole = write_job(tmp_path), tmp_path / "run", tmp_path / "whole"
+    run_job(job, run_dir=whole)
+    synced: dict[int, int] = {}
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        status = os.fstat(descriptor)
+        synced[status.st_ino] = status.st_size
+
+    class Stopped(Recorder):
+        def step(self, report: StepReport) -> None:
+            super().step(report)
+            if report.step == 2:
+                raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", fsync)
+        patch.setattr("qrnn_qiskit.run.train.CHECKPOINT_SECONDS", -1.0)
+        with pytest.raises(PowerCut):
+            run_job(job, run_dir=run, reporter=Stopped())
+    lines = run / "history.jsonl"
+    assert len(history(run)) == 3
+    with lines.open("r+b") as file:
+        file.truncate(synced[lines.stat().st_ino])
+    assert len(history(run)) == 2, "what the checkpoint knows of, and no more"
+    run_job(run)
+    assert comparable(run) == comparable(whole)
 
 
 def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from qiskit.transpiler import generate_preset_pass_manager
 from qrnn_qiskit import ExactExecutor
 from qrnn_qiskit.angle_map import Array
 from qrnn_qiskit.errors import BudgetError, RunError
+from qrnn_qiskit.estimate import Outputs
 from qrnn_qiskit.learning.plugins import OPTIMIZERS, Minimizer, StepwiseOptimizer
 from qrnn_qiskit.run.cost.account import Account
 from qrnn_qiskit.run.cost.plan import plan_job
+from qrnn_qiskit.run.measure.riding import Rider
 from qrnn_qiskit.run.record import checkpoint
 from qrnn_qiskit.run.record.checkpoint import TrainingState
 from qrnn_qiskit.run.record.directory import RunDirectory
@@ -117,12 +119,17 @@ def test_a_gradient_is_clipped_to_its_norm_and_reported_as_it_was(tmp_path: Path
 def scripted(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> list[int]:
     """Replace validation by given losses; returns the steps at which it was asked for."""
     asked: list[int] = []
+    validation = Training._validation
 
-    def validate(self: Training, state: TrainingState, step: int) -> tuple[float, TrainingState]:
+    def ask(self: Training, step: int) -> Rider:
         asked.append(step)
-        return losses[len(asked) - 1], state
+        return validation(self, step)
 
-    monkeypatch.setattr(Training, "_validate", validate)
+    def loss(self: Training, parameters: Array, outputs: Outputs) -> float:
+        return losses[len(asked) - 1]
+
+    monkeypatch.setattr(Training, "_validation", ask)
+    monkeypatch.setattr(Training, "_validation_loss", loss)
     return asked
 
 
