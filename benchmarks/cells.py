@@ -194,11 +194,14 @@ def draw(
                 value = costs[name]["qpu_seconds"] if task is None else scores.get((name, task))
                 if value is not None:
                     axes.plot(value, place, "o", color="#0072B2", clip_on=False)
-            if task in references:
-                axes.axvline(references[task], color="#CC79A7", linestyle="--", linewidth=1.0)
-                axes.text(
-                    references[task], len(names) - 0.4, "linear ridge", color="#CC79A7", fontsize=8
-                )
+            if task is not None and task in references:
+                known = [scores[name, task] for name in names if (name, task) in scores]
+                text, where = "linear ridge", references[task]
+                if where > min(known) / 10:
+                    axes.axvline(where, color="#CC79A7", linestyle="--", linewidth=1.0)
+                else:  # far to the left of everything: a line there would leave the rest no room
+                    text, where = f"linear ridge: {where:.0e}", min(known)
+                axes.text(where, len(names) - 0.4, text, color="#CC79A7", fontsize=8)
             if task in (None, "dectriang"):
                 axes.set_xscale("log")
             axes.set_title(head, loc="left", fontsize=9, pad=14)

@@ -98,8 +98,29 @@ def test_digits_are_told_apart_by_rows(tmp_path: Path) -> None:
     assert regression["accuracy"] >= 0.96
 
 
-@pytest.mark.slow
 def test_simple_sequences_are_continued_without_error(tmp_path: Path) -> None:
-    """Bausch's first task: a mean of -ln p below ln(2)/38 leaves no word less likely than 1/2."""
+    """Bausch's first task, within the published number of epochs."""
     done = run_job("papers/bausch_simple_sequence", run_dir=tmp_path / "run")
-    assert done.summary["best_loss"] < 0.018
+    network, transitions, _ = done.table
+    assert network["accuracy"] == 1.0 > transitions["accuracy"]
+    assert done.summary["steps"] <= 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "overrides", "score", "reached"),
+    [
+        ("bausch_elman_xor", [], "accuracy", 0.99),
+        ("bausch_elman_letters", [], "accuracy", 0.98),
+        ("bausch_dna", ["data.length=5"], "accuracy", 0.99),
+        ("viqueira_dectriang", [], "rmse", 0.012),
+    ],
+)
+def test_figures_that_take_longer(
+    name: str, overrides: list[str], score: str, reached: float, tmp_path: Path
+) -> None:
+    """Error rates of 0.01, and of the wave what 100 epochs are to reach."""
+    path = f"papers/{name}"
+    overrides = [*overrides, "training.baselines=[]"]
+    found = run_job(path, overrides=overrides, run_dir=tmp_path / "run").table[0][score]
+    assert found >= reached if score == "accuracy" else found <= reached

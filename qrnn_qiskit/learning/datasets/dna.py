@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, final
+from typing import Annotated, Final, final
 
 import numpy as np
 from pydantic import Field
@@ -31,11 +31,9 @@ class DNA(RandomSequences):
 
     Attributes:
         length: bases of a strand (T).
-        targets: `base`: the marked base at every step; `words`: 0 at every step but the last.
     """
 
     length: Annotated[int, Field(ge=2)] = 10
-    targets: Literal["base", "words"] = "base"
 
     def load(self, seed: int) -> Splits:
         """The three parts; `seed` draws bases and marks."""
@@ -50,9 +48,7 @@ class DNA(RandomSequences):
         rows = np.arange(count)
         labels = words[rows, place].copy()
         words[rows, place] += _BASES
-        targets = np.repeat(labels[:, None, None], self.length, axis=1)
-        if self.targets == "words":
-            targets[:, :-1] = 0
+        targets = np.broadcast_to(labels[:, None, None], (count, self.length, 1))
         features = bits_of(words, 3)
         if self.given:
             # No step but the last is asked: the words of the others are to be 0.

@@ -31,10 +31,13 @@ class Lorenz(Windows):
     Attributes:
         points: number of samples.
         interval: time from one sample to the next.
+        unit: whether x, y and z each are brought to [0, 1] over all samples, so that errors are in
+            the units of the paper; with `scale = "none"` nothing more is scaled.
     """
 
     points: Positive = 1000
     interval: PositiveFloat = 0.02
+    unit: bool = False
 
     def load(self, seed: int) -> Splits:
         """The three parts; `times` are those of the targets. The seed is not used."""
@@ -50,7 +53,11 @@ class Lorenz(Windows):
             rtol=_TOLERANCE,
             atol=_TOLERANCE,
         )
-        x, y, z = found.y
+        series = found.y
+        if self.unit:
+            low, high = series.min(axis=1, keepdims=True), series.max(axis=1, keepdims=True)
+            series = (series - low) / (high - low)
+        x, y, z = series
         return self._cut({"x": x}, {"y": y, "z": z}, times, "the Lorenz series")
 
 

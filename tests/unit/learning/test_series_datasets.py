@@ -105,6 +105,16 @@ def test_narma_with_sines_and_what_persistence_may_use() -> None:
     assert load("narma").present == (None,)
 
 
+def test_lorenz_in_units_of_its_extent() -> None:
+    plain, unit = (np.hstack(whole("lorenz", unit=unit)) for unit in (False, True))
+    # A feature and its target a step later are the ends of the series that windows leave out.
+    low, high = plain.min(axis=0), plain.max(axis=0)
+    found = (plain - low) / (high - low)
+    assert np.abs(found - unit).max() < 0.02
+    assert unit.min() >= 0.0
+    assert unit.max() <= 1.0
+
+
 def test_lorenz_solves_its_equations() -> None:
     """Central differences of fourth order; y and z are the targets of the next sample."""
     features, targets = whole("lorenz", points=400, interval=0.005)

@@ -56,6 +56,9 @@ def test_simple_sequence() -> None:
     assert second == [4] * 19
     assert splits.train.targets[0, :, 0].tolist() == [*first[1:], 3]
     assert splits.train.targets[1, :, 0].tolist() == second
+    assert splits.test.num_sequences == 0
+    again = load("simple_sequence", repeated=True)
+    np.testing.assert_array_equal(again.test.features, splits.train.features)
 
 
 def test_elman_xor() -> None:
