@@ -237,7 +237,7 @@ SCORES: Final[dict[str, str]] = {
 AT_MOST: Final[dict[str, int]] = {
     "bausch_simple_sequence": 20,
     "bausch_elman_xor": 50,
-    "bausch_dna": 57,
+    "bausch_dna": 70,
     "viqueira_dectriang": 25,
 }
 

@@ -113,6 +113,7 @@ def test_simple_sequences_are_continued_without_error(tmp_path: Path) -> None:
         ("bausch_elman_xor", [], "accuracy", 0.99),
         ("bausch_elman_letters", [], "accuracy", 0.98),
         ("bausch_dna", ["data.length=5"], "accuracy", 0.99),
+        ("bausch_dna", [], "accuracy", 0.99),
         ("viqueira_dectriang", [], "rmse", 0.012),
     ],
 )
