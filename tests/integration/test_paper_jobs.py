@@ -106,21 +106,23 @@ def test_simple_sequences_are_continued_without_error(tmp_path: Path) -> None:
     assert done.summary["steps"] <= 60
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "overrides", "score", "reached"),
     [
         ("bausch_elman_xor", [], "accuracy", 0.99),
         ("bausch_elman_letters", [], "accuracy", 0.98),
-        ("bausch_dna", ["data.length=5"], "accuracy", 0.99),
-        ("bausch_dna", [], "accuracy", 0.99),
+        pytest.param("bausch_dna", [], "accuracy", 0.99, marks=pytest.mark.slow),
+        pytest.param("bausch_dna", ["data.length=5"], "accuracy", 0.99, marks=pytest.mark.slow),
         ("viqueira_dectriang", [], "rmse", 0.012),
+        ("li_sentences", [], "accuracy", 0.7),
+        ("digits_rows", [], "accuracy", 0.95),
+        ("takaki_spins", [], "rmse", 0.03),
     ],
 )
-def test_figures_that_take_longer(
+def test_published_figures(
     name: str, overrides: list[str], score: str, reached: float, tmp_path: Path
 ) -> None:
-    """Error rates of 0.01, and of the wave what 100 epochs are to reach."""
+    """Error rates of 0.01, the wave after 100 epochs, and elsewhere what was found before."""
     path = f"papers/{name}"
     overrides = [*overrides, "training.baselines=[]"]
     found = run_job(path, overrides=overrides, run_dir=tmp_path / "run").table[0][score]
