@@ -134,6 +134,9 @@ def contracted_twice(
         objective: outputs to loss.
         readout: `[n]`.
         targets: `[B, T, M]`.
+
+    Raises:
+        DataError: of marginal shots.
     """
     plan = made.plan
     base = plan.base_outputs(outputs)
@@ -146,6 +149,11 @@ def contracted_twice(
 
     curvature = curvature_at(center)
     covariance = base.covariance_of_mean
+    if covariance is not None and np.isnan(covariance).any():
+        raise DataError(
+            "second derivatives need the covariance of the steps, which marginal shots leave "
+            'unknown: take joint shots (sampling = "joint")'
+        )
     axes = np.zeros((0, *center.shape)) if covariance is None else principal_axes(covariance)
     bent = np.array([directional(curvature_at, center, axis) for axis in axes])
     if covariance is not None and objective.correction != "none":

@@ -154,7 +154,16 @@ class Objective:
         return float(exact.loss.mean), by_readout, exact.cotangent
 
     def prediction(self, parameters: Array, raw: Outputs) -> Estimate:
-        """Predictions `[B, T, M]` with standard errors; probabilities if the loss is of labels."""
+        """Predictions `[B, T, M]` with standard errors; probabilities if the loss is of labels.
+
+        A prediction reads its own step alone, so that its error is known of marginal shots, too;
+        that of probabilities, which may pool steps, is NaN there.
+        """
+        if raw.covariance is not None and np.isnan(raw.covariance).any():
+            found = self.prediction(parameters, _independent(raw))
+            if not isinstance(self.loss, LabelLoss):
+                return found
+            return Estimate(found.mean, np.full(found.mean.shape, np.nan))
         outputs = self.condition(raw)
         shape = outputs.mean.shape
 
@@ -184,8 +193,7 @@ class Objective:
         them as independent, and all errors are NaN.
         """
         if raw.covariance is not None and np.isnan(raw.covariance).any():
-            independent = replace(raw, covariance=np.nan_to_num(raw.covariance))
-            return self.estimate(parameters, independent, targets).without_errors()
+            return self.estimate(parameters, _independent(raw), targets).without_errors()
         outputs = self.condition(raw)
         shape = outputs.mean.shape
         value, by_readout, by_outputs = self._slopes(parameters, outputs.mean, targets)
@@ -315,3 +323,9 @@ class Objective:
             cotangent,
             slope[:, :, None] * covariance * slope[:, None, :],
         )
+
+
+def _independent(raw: Outputs) -> Outputs:
+    """Marginal shots with steps taken as independent: their unknown covariance (NaN) is 0."""
+    unknown = raw.covariance
+    return raw if unknown is None else replace(raw, covariance=np.nan_to_num(unknown))

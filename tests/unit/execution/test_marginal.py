@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -13,15 +15,17 @@ from qrnn_qiskit import (
     build_cell,
     evaluate,
     gradient,
+    hessian,
     simple_noise,
     unroll,
 )
 from qrnn_qiskit.engine.marginal import sample_marginal
 from qrnn_qiskit.engine.sample import sample
-from qrnn_qiskit.errors import BackendError
+from qrnn_qiskit.errors import BackendError, DataError
 from qrnn_qiskit.execution.bits import PackedBits
 from qrnn_qiskit.execution.executor import EvaluationRequest
 from qrnn_qiskit.gradients.plan import forward_plan
+from qrnn_qiskit.run.runs import run_job
 from qrnn_qiskit.spec.backend import BackendSpec
 from tests.unit.engine.dense import random_angles
 from tests.unit.engine.test_forward import noisy_program
@@ -80,6 +84,46 @@ def test_errors_that_need_the_covariance_of_steps_are_unknown() -> None:
     assert np.isfinite(result.loss.mean)
     assert result.gradient.standard_error is not None
     assert np.all(np.isnan(result.gradient.standard_error))
+
+
+@pytest.mark.parametrize("job", ["train_dectriang", "papers/digits_rows"])
+def test_a_training_ends_with_a_forecast(job: str, tmp_path: Path) -> None:
+    """A prediction of a series reads its own step alone; a label may pool steps."""
+    overrides = [
+        "gradient.method=parameter_shift",
+        "backend.sampling=marginal",
+        "backend.shots=8",
+        "training.steps=1",
+        "training.batch_size=1",
+        "training.baselines=[]",
+        "training.validate_every=10",
+    ]
+    done = run_job(job, overrides=overrides, run_dir=tmp_path / "run")
+    if job == "train_dectriang":
+        with np.load(tmp_path / "run" / "outputs.npz") as outputs:
+            mean, error = outputs["outputs"], outputs["outputs_standard_error"]
+        with np.load(tmp_path / "run" / "predictions.npz") as predictions:
+            of_prediction = predictions["standard_error"]
+        assert np.all(np.isfinite(of_prediction))
+        mixed = np.abs(mean) < 1.0
+        ratio = of_prediction[mixed] / error[mixed]  # one scale and one unit for all
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-9)
+    assert np.isfinite(next(iter(v for k, v in done.table[0].items() if k != "model")))
+
+
+def test_second_derivatives_need_joint_shots() -> None:
+    executor = ExactExecutor(sampling="marginal")
+    with pytest.raises(DataError, match="take joint shots"):
+        hessian(
+            UNROLLED,
+            WEIGHTS,
+            FEATURES,
+            np.zeros((2, 3, 1)),
+            executor=executor,
+            form="diagonal",
+            shots=10,
+            seed=1,
+        )
 
 
 def test_the_label_survives_the_ledger() -> None:
