@@ -77,6 +77,8 @@ class Comparison:
     def verdict(self) -> str:
         """One sentence: which baselines the network does not beat."""
         network, *baselines = self.table
+        if not baselines:
+            return "no baseline was asked for: nothing to hold the QRNN against"
         score, spelled = ("rmse", "RMSE") if "rmse" in network else ("perplexity", "perplexity")
 
         def of(entry: dict[str, Any]) -> float:

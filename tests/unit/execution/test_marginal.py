@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,8 @@ def test_a_training_ends_with_a_forecast(job: str, tmp_path: Path) -> None:
         ratio = of_prediction[mixed] / error[mixed]  # one scale and one unit for all
         np.testing.assert_allclose(ratio, ratio[0], rtol=1e-9)
     assert np.isfinite(next(iter(v for k, v in done.table[0].items() if k != "model")))
+    told = json.loads((tmp_path / "run" / "table.json").read_text(encoding="utf-8"))["verdict"]
+    assert "no baseline" in told
 
 
 def test_second_derivatives_need_joint_shots() -> None:
